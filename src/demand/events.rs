@@ -1,0 +1,59 @@
+//! What the weekly curve does not know: New Year's Eve, a World Cup final, a surge out of the
+//! blue. Events multiply the interactive demand of the regions that they touch.
+
+use serde::{Deserialize, Serialize};
+
+use crate::time::FleetTime;
+use crate::units::{Factor, Seconds, Uncertain};
+
+/// When a planned event happens.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Occurrence {
+    /// Every year at a month, a day and an hour of each region's local time.
+    Yearly {
+        /// Month, 1 to 12.
+        month: u8,
+        /// Day of the month.
+        day: u8,
+        /// Local hour at which it starts.
+        hour: u8,
+    },
+    /// On given dates, at an hour UTC, everywhere at once.
+    Dates {
+        /// The dates.
+        dates: Vec<FleetTime>,
+        /// Hour UTC at which it starts.
+        hour: u8,
+    },
+}
+
+/// An event that the calendar announces.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PlannedEvent {
+    /// When.
+    pub when: Occurrence,
+    /// How long.
+    pub lasts: Seconds,
+    /// What demand is multiplied by.
+    pub factor: Uncertain<Factor>,
+    /// Regions that it touches; all if left out.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub regions: Vec<String>,
+}
+
+/// A surge that nobody announces: a Poisson process of times, the same law for each.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Surge {
+    /// Mean number of surges in a year.
+    pub per_year: Factor,
+    /// How long one lasts.
+    pub lasts: Uncertain<Seconds>,
+    /// What demand is multiplied by while it lasts.
+    pub factor: Uncertain<Factor>,
+    /// Regions that it touches; all if left out.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub regions: Vec<String>,
+}

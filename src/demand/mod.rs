@@ -1,0 +1,20 @@
+//! Who asks for what, when: surfaces, regions, workloads, growth, daily and weekly curves, events
+//! and token lengths.
+//!
+//! Everything here is a description or a closed-form curve; nothing here queues, serves or draws.
+
+mod diurnal;
+mod events;
+mod growth;
+mod lengths;
+mod region;
+mod surface;
+mod workload;
+
+pub use diurnal::Profile;
+pub use events::{Occurrence, PlannedEvent, Surge};
+pub use growth::Growth;
+pub use lengths::{LengthTable, Shape, TokenLengths, length_tables};
+pub use region::Region;
+pub use surface::Surface;
+pub use workload::{Reach, Service, Volume, Workload};

@@ -1,0 +1,180 @@
+//! One kind of GPU package: its peaks, its memory, its power, how it fails and how far software
+//! has come with it. All rates are dense and per package (a Vera Rubin NVL72 rack has 72).
+
+use serde::{Deserialize, Serialize};
+
+use crate::time::FleetTime;
+use crate::units::{
+    Bytes, BytesPerSecond, DollarsPerGpuHour, Factor, FlopsPerSecond, Seconds, Share, Uncertain,
+    Watts,
+};
+
+/// Number format of weights and of the matrix products with them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Precision {
+    /// 4-bit floating point with block scales (NVFP4, MXFP4): 0.5625 bytes a weight.
+    Fp4,
+    /// 8-bit floating point.
+    Fp8,
+    /// 16-bit brain floating point.
+    Bf16,
+}
+
+impl Precision {
+    /// Bytes of one stored weight; NVFP4 adds an 8-bit scale to every 16 weights.
+    #[must_use]
+    pub fn bytes_per_weight(self) -> f64 {
+        match self {
+            Self::Fp4 => 0.5625,
+            Self::Fp8 => 1.0,
+            Self::Bf16 => 2.0,
+        }
+    }
+}
+
+/// Realised part of the peaks, and the overheads, as fitted at one date.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Efficiency {
+    /// Realised share of peak compute in large matrix products.
+    pub compute: Share,
+    /// Realised share of peak memory bandwidth.
+    pub memory: Share,
+    /// Realised share of the scale-up link's bandwidth.
+    pub network: Share,
+    /// Fixed time of one layer and step: kernel launches, synchronisation, collectives' latency.
+    pub layer_overhead: Seconds,
+    /// Date of the software that these were fitted on.
+    pub fitted: FleetTime,
+    /// Where the fit comes from.
+    pub source: String,
+}
+
+/// Throughput multiplier of better software on the same hardware:
+/// `m(t) = 1 + (ceiling - 1) (1 - exp(-t / time_constant))`, t since `launch`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SoftwareCurve {
+    /// When software for it began to mature.
+    pub launch: FleetTime,
+    /// Multiplier reached in the end, relative to launch.
+    pub ceiling: Uncertain<Factor>,
+    /// Time constant of the approach.
+    pub time_constant: Seconds,
+}
+
+impl SoftwareCurve {
+    /// Multiplier at `time` relative to launch, for a drawn `ceiling`; 1 before launch.
+    #[must_use]
+    pub fn multiplier(&self, ceiling: Factor, time: FleetTime) -> f64 {
+        let elapsed = (time.0 - self.launch.0).max(0) as f64;
+        1.0 + (ceiling.0 - 1.0) * (1.0 - libm::exp(-elapsed / self.time_constant.0))
+    }
+}
+
+/// The piece that is installed, fails and is bought as a whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Unit {
+    /// GPUs in a unit: 72 in an NVL72 rack, 8 in a node.
+    pub gpus: u32,
+    /// GPUs of it that serve while the unit is up: 64 of 72 where two trays are spare.
+    pub serving: u32,
+}
+
+/// How a unit fails and is repaired; times are exponential.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Failures {
+    /// The unit is up or down as a whole.
+    Whole {
+        /// Mean time between failures of a unit in service.
+        mtbf: Seconds,
+        /// Mean time to repair.
+        mttr: Seconds,
+    },
+    /// A rack of trays: it serves until more than `spare_trays` are down, then drains, and
+    /// returns when all trays are repaired; other trays go on failing meanwhile.
+    Trays {
+        /// Trays in a rack.
+        trays: u32,
+        /// Trays that may be down before the rack drains.
+        spare_trays: u32,
+        /// Mean time between failures of one tray.
+        tray_mtbf: Seconds,
+        /// Mean time to repair one tray.
+        tray_mttr: Seconds,
+        /// Mean time between failures of the rack as a whole (switch tray, spine, cooling, power).
+        rack_mtbf: Seconds,
+        /// Mean time to repair the rack as a whole, all its trays included.
+        rack_mttr: Seconds,
+    },
+}
+
+/// One kind of accelerator.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Accelerator {
+    /// Name for people: `GB300 NVL72`.
+    pub label: String,
+    /// First volume deliveries.
+    pub available: FleetTime,
+    /// Dense peak at 4 bits; none where the hardware has no such format.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fp4: Option<FlopsPerSecond>,
+    /// Dense peak at 8 bits.
+    pub fp8: FlopsPerSecond,
+    /// Dense peak at 16 bits.
+    pub bf16: FlopsPerSecond,
+    /// Usable memory of a package.
+    pub memory: Bytes,
+    /// Memory bandwidth of a package.
+    pub memory_bandwidth: BytesPerSecond,
+    /// One-directional bandwidth of a package's scale-up links.
+    pub scale_up: BytesPerSecond,
+    /// Packages that the scale-up links reach.
+    pub scale_up_domain: u32,
+    /// All-in IT power of a package, its part of rack and network included; PUE is extra.
+    pub power: Watts,
+    /// The unit in which it is installed.
+    pub unit: Unit,
+    /// How units fail.
+    pub failures: Failures,
+    /// Realised part of the peaks.
+    pub efficiency: Efficiency,
+    /// What the step time is divided by beyond the fitted efficiencies: the doubt about hardware
+    /// that has not been measured (1 where it has).
+    pub realised: Uncertain<Factor>,
+    /// How software improves.
+    pub software: SoftwareCurve,
+    /// Rent under a three-year commitment.
+    pub rent: Uncertain<DollarsPerGpuHour>,
+    /// From order to acceptance.
+    pub lead_time: Uncertain<Seconds>,
+    /// Years in service before it is retired.
+    pub life: Seconds,
+    /// Where the physical facts come from.
+    pub source: String,
+    /// As of when.
+    pub as_of: String,
+}
+
+impl Accelerator {
+    /// Dense peak at a precision; hardware without 4-bit units computes 4-bit weights at 8 bits.
+    #[must_use]
+    pub fn peak(&self, precision: Precision) -> FlopsPerSecond {
+        match precision {
+            Precision::Fp4 => self.fp4.unwrap_or(self.fp8),
+            Precision::Fp8 => self.fp8,
+            Precision::Bf16 => self.bf16,
+        }
+    }
+
+    /// Throughput multiplier of the software at `time` relative to the date of the fit.
+    #[must_use]
+    pub fn software_multiplier(&self, ceiling: Factor, time: FleetTime) -> f64 {
+        let fitted = self.software.multiplier(ceiling, self.efficiency.fitted);
+        self.software.multiplier(ceiling, time) / fitted
+    }
+}

@@ -1,0 +1,12 @@
+//! Accelerators, language models and what one step of a model on an accelerator costs.
+//!
+//! Physical facts and the step-time roofline live here; scheduling, queues and failures over time
+//! do not.
+
+mod accelerator;
+mod catalogue;
+mod llm;
+
+pub use accelerator::{Accelerator, Efficiency, Failures, Precision, SoftwareCurve, Unit};
+pub use catalogue::{accelerators, models};
+pub use llm::{Attention, Experts, Llm};

@@ -1,0 +1,106 @@
+//! The checked whole: what a scenario says, read from RON and checked once, at the door.
+//!
+//! After [`Scenario`] exists, every name in it resolves and every simulation of it ends without
+//! an error. Reading and the checks live here; what the numbers mean is with the types of the
+//! floors below.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::demand::{PlannedEvent, Profile, Region, Surface, Surge, Workload};
+use crate::engine::Deployment;
+use crate::hardware::{Accelerator, Llm};
+use crate::supply::{Candidate, Contract, Market, Site};
+use crate::time::FleetTime;
+use crate::units::{HoursPerYear, Seconds, Share};
+
+/// How often the model is drawn.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Sampling {
+    /// Worlds: joint draws of what we do not know.
+    pub worlds: u32,
+    /// Inner samples per world: failures, surges, arrivals over the whole horizon.
+    pub inner_years: u32,
+    /// Seed of every random stream.
+    pub seed: u64,
+}
+
+/// The calendar years that are simulated and the length of an epoch.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Horizon {
+    /// First calendar year.
+    pub first_year: u16,
+    /// Last calendar year.
+    pub last_year: u16,
+    /// Length of a demand epoch; divides an hour, or is an hour.
+    pub epoch: Seconds,
+}
+
+/// When capacity counts as sufficient.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Criterion {
+    /// Expected hours of a year in which an interactive workload has unserved work.
+    pub interactive_lole: HoursPerYear,
+    /// Share of deferrable work that may miss its deadline in a year.
+    pub deferrable_misses: Share,
+}
+
+/// One scenario, whole. Read it with [`Scenario::from_ron`] or [`Scenario::load`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Scenario {
+    /// Short name; it becomes part of file names: letters, digits, `_` and `-`.
+    pub name: String,
+    /// What it is about, for people.
+    pub description: String,
+    /// How often the model is drawn.
+    pub sampling: Sampling,
+    /// Which years.
+    pub horizon: Horizon,
+    /// Before this date it is history; nothing can be signed earlier.
+    pub decide_on: FleetTime,
+    /// Regions by name.
+    pub regions: BTreeMap<String, Region>,
+    /// Surfaces by name.
+    pub surfaces: BTreeMap<String, Surface>,
+    /// Workloads by name.
+    pub workloads: BTreeMap<String, Workload>,
+    /// Daily and weekly curves by name.
+    pub profiles: BTreeMap<String, Profile>,
+    /// Planned events by name.
+    #[serde(default)]
+    pub events: BTreeMap<String, PlannedEvent>,
+    /// Random surges by name.
+    #[serde(default)]
+    pub surges: BTreeMap<String, Surge>,
+    /// Accelerators by name: these are added to the shipped catalogue or replace entries of it.
+    #[serde(default)]
+    pub hardware: BTreeMap<String, Accelerator>,
+    /// Models by name: added to the shipped catalogue or replacing entries of it.
+    #[serde(default)]
+    pub models: BTreeMap<String, Llm>,
+    /// Deployments by workload name: one for each workload.
+    pub deployments: BTreeMap<String, Deployment>,
+    /// Time for which a GPU that moves from one workload to another serves neither.
+    pub reload: Seconds,
+    /// Own and leased sites by name.
+    #[serde(default)]
+    pub sites: BTreeMap<String, Site>,
+    /// Contracts in hand by name.
+    #[serde(default)]
+    pub contracts: BTreeMap<String, Contract>,
+    /// On-demand market; none if left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub market: Option<Market>,
+    /// The external block that the plan sizes.
+    pub candidate: Candidate,
+    /// The accelerator that demand and capacity are expressed in: its GPUs with each year's
+    /// software are the reference GPUs.
+    pub reference: String,
+    /// When capacity counts as sufficient.
+    pub criterion: Criterion,
+}

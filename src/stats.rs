@@ -1,0 +1,243 @@
+//! Estimates that carry their own error, and mergeable latency histograms.
+
+use serde::Serialize;
+
+/// A mean with its standard error.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize)]
+pub struct Estimate {
+    /// Sample mean.
+    pub mean: f64,
+    /// Standard error of the mean; 0 when there is but one sample.
+    pub standard_error: f64,
+}
+
+impl Estimate {
+    /// Mean and standard error of independent samples, summed in the given order.
+    #[must_use]
+    pub fn of(samples: &[f64]) -> Self {
+        let count = samples.len() as f64;
+        if samples.is_empty() {
+            return Self::default();
+        }
+        let mean = samples.iter().sum::<f64>() / count;
+        if samples.len() < 2 {
+            return Self { mean, standard_error: 0.0 };
+        }
+        let squares: f64 = samples.iter().map(|value| (value - mean) * (value - mean)).sum();
+        let variance = squares / (count - 1.0);
+        Self { mean, standard_error: (variance / count).sqrt() }
+    }
+
+    /// Whether `value` lies within `k` standard errors of the mean.
+    #[must_use]
+    pub fn within(self, value: f64, k: f64) -> bool {
+        (self.mean - value).abs() <= k * self.standard_error
+    }
+}
+
+/// A quantile with the interval of order statistics that holds it with 90 % confidence.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize)]
+pub struct RankedQuantile {
+    /// The sample quantile (inverse of the empirical distribution: a value that occurred).
+    pub value: f64,
+    /// Lower end of the binomial rank interval.
+    pub low: f64,
+    /// Upper end of the binomial rank interval.
+    pub high: f64,
+}
+
+/// P10, P50 and P90 over worlds.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize)]
+pub struct Spread {
+    /// 10th percentile.
+    pub p10: RankedQuantile,
+    /// Median.
+    pub p50: RankedQuantile,
+    /// 90th percentile.
+    pub p90: RankedQuantile,
+}
+
+impl Spread {
+    /// The three quantiles of the samples, in any order.
+    #[must_use]
+    pub fn of(samples: &[f64]) -> Self {
+        let mut sorted = samples.to_vec();
+        sorted.sort_by(f64::total_cmp);
+        let at = |p| ranked_quantile(&sorted, p);
+        Self { p10: at(0.1), p50: at(0.5), p90: at(0.9) }
+    }
+
+    /// The same spread with every value multiplied (`factor` must not be negative).
+    #[must_use]
+    pub fn scaled(self, factor: f64) -> Self {
+        let scale = |q: RankedQuantile| RankedQuantile {
+            value: q.value * factor,
+            low: q.low * factor,
+            high: q.high * factor,
+        };
+        Self { p10: scale(self.p10), p50: scale(self.p50), p90: scale(self.p90) }
+    }
+}
+
+/// The quantile `p` of sorted samples with its 90 % binomial rank interval: the order statistics
+/// `l` and `u` between which the true quantile lies with the stated confidence whatever the law
+/// of the samples (Conover, Practical Nonparametric Statistics, chapter 3).
+#[must_use]
+pub fn ranked_quantile(sorted: &[f64], p: f64) -> RankedQuantile {
+    let count = sorted.len();
+    if count == 0 {
+        return RankedQuantile::default();
+    }
+    let rank = ((p * count as f64).ceil() as usize).clamp(1, count) - 1;
+    let low = binomial_rank(count, p, 0.05).saturating_sub(1);
+    let high = binomial_rank(count, p, 0.95).min(count - 1);
+    RankedQuantile { value: sorted[rank], low: sorted[low.min(rank)], high: sorted[high.max(rank)] }
+}
+
+/// Smallest k with P(Binomial(n, p) <= k) >= level.
+fn binomial_rank(n: usize, p: f64, level: f64) -> usize {
+    let ratio = p / (1.0 - p);
+    let mut log_term = n as f64 * libm::log(1.0 - p);
+    let mut cumulative = libm::exp(log_term);
+    let mut k = 0;
+    while cumulative < level && k < n {
+        log_term += libm::log(ratio * (n - k) as f64 / (k + 1) as f64);
+        cumulative += libm::exp(log_term);
+        k += 1;
+    }
+    k
+}
+
+/// Sub-buckets per power of two: bins are at most 1/64 = 1.6 % wide.
+const SUB: u32 = 6;
+const BINS: usize = ((64 - SUB as usize) + 1) << SUB;
+
+/// Counts of non-negative integers in fixed bins, exact to merge in any order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Histogram {
+    counts: Vec<u64>,
+    total: u64,
+    sum: u128,
+    largest: u64,
+}
+
+impl Default for Histogram {
+    fn default() -> Self {
+        Self { counts: vec![0; BINS], total: 0, sum: 0, largest: 0 }
+    }
+}
+
+fn bin_of(value: u64) -> usize {
+    if value < (1 << SUB) {
+        return value as usize;
+    }
+    let shift = 63 - value.leading_zeros() - SUB;
+    (((shift + 1) as usize) << SUB) + ((value >> shift) as usize & ((1 << SUB) - 1))
+}
+
+/// Largest value of a bin.
+fn bin_top(bin: usize) -> u64 {
+    if bin < (1 << SUB) {
+        return bin as u64;
+    }
+    let shift = (bin >> SUB) as u32 - 1;
+    let low = ((1u64 << SUB) + (bin as u64 & ((1 << SUB) - 1))) << shift;
+    low + ((1u64 << shift) - 1)
+}
+
+impl Histogram {
+    /// Counts one value.
+    #[inline]
+    pub fn record(&mut self, value: u64) {
+        self.counts[bin_of(value)] += 1;
+        self.total += 1;
+        self.sum += u128::from(value);
+        self.largest = self.largest.max(value);
+    }
+
+    /// Adds the counts of another histogram.
+    pub fn merge(&mut self, other: &Self) {
+        for (mine, theirs) in self.counts.iter_mut().zip(&other.counts) {
+            *mine += theirs;
+        }
+        self.total += other.total;
+        self.sum += other.sum;
+        self.largest = self.largest.max(other.largest);
+    }
+
+    /// How many values were counted.
+    #[must_use]
+    pub fn count(&self) -> u64 {
+        self.total
+    }
+
+    /// Exact mean of the values, 0 when there are none.
+    #[must_use]
+    pub fn mean(&self) -> f64 {
+        if self.total == 0 { 0.0 } else { self.sum as f64 / self.total as f64 }
+    }
+
+    /// Largest value counted.
+    #[must_use]
+    pub fn largest(&self) -> u64 {
+        self.largest
+    }
+
+    /// A value at or above the share `p` of the counts, at most one bin width too high.
+    #[must_use]
+    pub fn quantile(&self, p: f64) -> u64 {
+        let rank = ((p * self.total as f64).ceil() as u64).clamp(1, self.total.max(1));
+        let mut seen = 0;
+        for (bin, count) in self.counts.iter().enumerate() {
+            seen += count;
+            if seen >= rank {
+                return bin_top(bin).min(self.largest);
+            }
+        }
+        self.largest
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn estimate_of_a_hand_worked_sample() {
+        let estimate = Estimate::of(&[1.0, 2.0, 3.0, 4.0]);
+        assert_eq!(estimate.mean, 2.5);
+        // Variance 5/3, standard error sqrt(5/12).
+        assert!((estimate.standard_error - (5.0_f64 / 12.0).sqrt()).abs() < 1e-15);
+    }
+
+    #[test]
+    fn rank_interval_of_a_median_of_one_hundred() {
+        let sorted: Vec<f64> = (1..=100).map(f64::from).collect();
+        let median = ranked_quantile(&sorted, 0.5);
+        assert_eq!(median.value, 50.0);
+        // Binomial(100, 1/2): P(X <= 41) = 0.0443, P(X <= 42) = 0.0666, P(X <= 58) = 0.9557.
+        assert_eq!((median.low, median.high), (42.0, 59.0));
+    }
+
+    #[test]
+    fn histogram_bins_are_narrow_and_ordered() {
+        for value in (0..100_000u64).chain([u64::MAX, u64::MAX / 3, 1 << 40]) {
+            let top = bin_top(bin_of(value));
+            assert!(top >= value && (top - value) as f64 <= value as f64 / 64.0);
+        }
+    }
+
+    #[test]
+    fn histogram_merges_exactly() {
+        let (mut left, mut right, mut all) =
+            (Histogram::default(), Histogram::default(), Histogram::default());
+        for value in 0..1_000u64 {
+            let side = if value % 3 == 0 { &mut left } else { &mut right };
+            side.record(value * value);
+            all.record(value * value);
+        }
+        left.merge(&right);
+        assert_eq!(left, all);
+        assert_eq!(all.quantile(1.0), 999 * 999);
+    }
+}

@@ -1,0 +1,82 @@
+//! External capacity: contracts in hand, the on-demand market, and the candidate block that the
+//! plan sizes.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::time::FleetTime;
+use crate::units::{Dollars, DollarsPerGpuHour, GpuAmount, Seconds, Share, Uncertain};
+
+/// A part of a contract's capacity and the date on which it is planned to be accepted.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Tranche {
+    /// Planned acceptance; billing starts then.
+    pub on: FleetTime,
+    /// Share of the contract's full capacity.
+    pub share: Share,
+    /// Accelerator, by name.
+    pub accelerator: String,
+}
+
+/// One contract in hand. The full capacity follows from value, price, tranches and end:
+/// `GPUs = value / (price * sum of share * hours)`, so that its spend integrates to its value.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Contract {
+    /// Name for people.
+    pub label: String,
+    /// Supplier.
+    pub provider: String,
+    /// Where it serves: shares by region, summing to 100 %.
+    pub regions: BTreeMap<String, Share>,
+    /// Total value, take-or-pay: paid whether used or not.
+    pub value: Uncertain<Dollars>,
+    /// Price per GPU-hour of its blend.
+    pub price: Uncertain<DollarsPerGpuHour>,
+    /// Capacity by acceptance date; shares sum to 100 %.
+    pub tranches: Vec<Tranche>,
+    /// End of the term; late delivery shifts it with the start and keeps the value.
+    pub end: FleetTime,
+    /// How late each tranche comes.
+    pub slip: Uncertain<Seconds>,
+    /// Share of the contract's capacity that serves the assistant; the whole is paid.
+    pub assistant_share: Uncertain<Share>,
+    /// Share of delivered GPUs that is usable at any time, as the contract promises.
+    pub availability: Share,
+    /// Where the terms come from.
+    pub source: String,
+    /// As of when.
+    pub as_of: String,
+}
+
+/// Capacity by the hour.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Market {
+    /// Accelerator, by name.
+    pub accelerator: String,
+    /// Region, by name.
+    pub region: String,
+    /// Price on demand.
+    pub price: Uncertain<DollarsPerGpuHour>,
+    /// Most GPUs to be had at any time.
+    pub limit: Uncertain<GpuAmount>,
+}
+
+/// The external block that the plan sizes.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Candidate {
+    /// Accelerator, by name.
+    pub accelerator: String,
+    /// Where it would serve: shares by region, summing to 100 %.
+    pub regions: BTreeMap<String, Share>,
+    /// Price under a new contract.
+    pub price: Uncertain<DollarsPerGpuHour>,
+    /// From signature to acceptance.
+    pub lead_time: Uncertain<Seconds>,
+    /// Share of delivered GPUs usable at any time.
+    pub availability: Share,
+}

@@ -1,0 +1,9 @@
+//! What there is to serve with: sites and their deliveries, failures of units, contracts and the
+//! on-demand market. Descriptions and the birth-death chain of unit failures; who is served by
+//! what is decided in [`crate::fleet`].
+
+mod contract;
+mod site;
+
+pub use contract::{Candidate, Contract, Market, Tranche};
+pub use site::{Amount, Outages, Phase, Site};

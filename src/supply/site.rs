@@ -1,0 +1,71 @@
+//! A site: where it is, what is delivered to it when, how late that may be, and the share of it
+//! that is left for the assistant.
+
+use serde::{Deserialize, Serialize};
+
+use crate::demand::Growth;
+use crate::time::FleetTime;
+use crate::units::{Factor, GpuAmount, Seconds, Share, Uncertain, Watts};
+
+/// How much a phase delivers.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Amount {
+    /// Facility power; GPUs follow from the accelerator's power and the site's PUE.
+    FacilityPower(Uncertain<Watts>),
+    /// GPU packages.
+    Gpus(Uncertain<GpuAmount>),
+}
+
+/// One delivery of one accelerator.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Phase {
+    /// Planned date of acceptance.
+    pub on: FleetTime,
+    /// Accelerator, by name.
+    pub accelerator: String,
+    /// How much.
+    pub amount: Amount,
+    /// Whether it already stands: then it does not slip.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub delivered: bool,
+    /// Where plan and date come from.
+    pub source: String,
+    /// As of when.
+    pub as_of: String,
+}
+
+/// Outages of a whole site (grid, cooling, network); all its units are gone at once.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Outages {
+    /// Mean time between outages.
+    pub mtbf: Seconds,
+    /// Mean time to recover.
+    pub mttr: Seconds,
+}
+
+/// One site.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Site {
+    /// Name for people.
+    pub label: String,
+    /// Region, by name.
+    pub region: String,
+    /// Facility power over IT power.
+    pub pue: Factor,
+    /// Share of the site's GPUs left for the assistant after training, ads and ranking.
+    pub assistant_share: Growth<Share>,
+    /// How late each phase comes: drawn per phase, correlated within the site.
+    pub slip: Uncertain<Seconds>,
+    /// Rank correlation of the slips of one site's phases, 0 to 1.
+    pub slip_correlation: Share,
+    /// Outages of the whole site.
+    pub outages: Outages,
+    /// Share of the units in planned maintenance at any time.
+    pub maintenance: Share,
+    /// What is delivered when.
+    pub phases: Vec<Phase>,
+}
