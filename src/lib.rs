@@ -2,6 +2,7 @@
 pub mod demand;
 pub mod engine;
 pub mod event_queue;
+pub mod fleet;
 pub mod hardware;
 pub mod plan;
 pub mod rng;

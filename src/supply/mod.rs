@@ -3,7 +3,9 @@
 //! what is decided in [`crate::fleet`].
 
 mod contract;
+mod failure;
 mod site;
 
 pub use contract::{Candidate, Contract, Market, Tranche};
+pub use failure::{TrayLaw, UnitLaw};
 pub use site::{Amount, Outages, Phase, Site};

@@ -1,0 +1,229 @@
+//! Who is served by what in one epoch: merit order over pools, the smallest candidate block that
+//! would serve the rest, and the backlog of deferrable work.
+
+use super::world::{Class, World};
+
+/// Working arrays of the dispatch, allocated once per inner sample.
+#[derive(Debug, Clone)]
+pub(super) struct Dispatch {
+    /// GPUs of each pool that are free.
+    pub free: Vec<f64>,
+    /// Calls per second of each class that are not served yet.
+    pub residual: Vec<f64>,
+    /// GPUs by pool and workload in this epoch.
+    used: Vec<f64>,
+    /// GPUs by pool and workload that hold the workload's model.
+    loaded: Vec<f64>,
+    /// GPUs of each pool lost to reloading in the next epoch.
+    pub lost: Vec<f64>,
+}
+
+impl Dispatch {
+    pub fn new(world: &World) -> Self {
+        let cells = world.pools.len() * world.workloads;
+        Self {
+            free: vec![0.0; world.pools.len()],
+            residual: vec![0.0; world.classes.len()],
+            used: vec![0.0; cells],
+            loaded: vec![0.0; cells],
+            lost: vec![0.0; world.pools.len()],
+        }
+    }
+
+    /// Serves what is left of every class from the pools of its merit list, best first.
+    /// Returns whether anything remains unserved.
+    pub fn serve(&mut self, world: &World, rates: &[f64], merit: &[Vec<u16>]) -> bool {
+        let mut short = false;
+        for (index, class) in world.classes.iter().enumerate() {
+            let mut left = self.residual[index];
+            if left <= 0.0 {
+                continue;
+            }
+            for pool in &merit[index] {
+                let pool = *pool as usize;
+                let free = self.free[pool];
+                if free <= 0.0 {
+                    continue;
+                }
+                let kind = world.pools[pool].accelerator;
+                let rate = rates[kind * world.workloads + class.workload];
+                let cell = pool * world.workloads + class.workload;
+                let capacity = free * rate;
+                if capacity >= left {
+                    let gpus = left / rate;
+                    self.free[pool] = (free - gpus).max(0.0);
+                    self.used[cell] += gpus;
+                    left = 0.0;
+                    break;
+                }
+                left -= capacity;
+                self.free[pool] = 0.0;
+                self.used[cell] += free;
+            }
+            self.residual[index] = left;
+            short |= left > 0.0;
+        }
+        short
+    }
+
+    /// Accounts for GPUs that had to load another workload's model: they are lost for `share` of
+    /// an epoch, charged to the next one. Idle GPUs keep the model that they last served.
+    pub fn reload(&mut self, world: &World, share: f64) {
+        let width = world.workloads;
+        for pool in 0..world.pools.len() {
+            let cells = pool * width..(pool + 1) * width;
+            let (used, loaded) = (&mut self.used[cells.clone()], &mut self.loaded[cells]);
+            let (mut moved, mut idle) = (0.0, 0.0);
+            for (now, held) in used.iter().zip(loaded.iter()) {
+                moved += (now - held).max(0.0);
+                idle += (held - now).max(0.0);
+            }
+            if moved > 0.0 {
+                let total: f64 = loaded.iter().sum();
+                let gpus: f64 = used.iter().sum::<f64>() + self.free[pool];
+                // GPUs that hold no model yet are loaded first, then idle ones change hands.
+                let taken = (moved - (gpus - total).max(0.0)).clamp(0.0, idle);
+                let keep = if idle > 0.0 { 1.0 - taken / idle } else { 1.0 };
+                for (now, held) in used.iter().zip(loaded.iter_mut()) {
+                    *held = if now >= held { *now } else { now + (*held - now) * keep };
+                }
+            }
+            self.lost[pool] = moved * share;
+            used.fill(0.0);
+        }
+    }
+}
+
+/// The smallest candidate block, in GPUs, that serves every residual. With regions it is Hall's
+/// condition: for every set of candidate regions, the work that may go nowhere else must fit into
+/// the block's part there. Infinite where some work cannot be served by the candidate at all.
+pub(super) fn required_block(
+    classes: &[Class],
+    residual: &[f64],
+    cost: &[f64],
+    weights: &[f64],
+) -> f64 {
+    let sets = 1usize << weights.len();
+    let mut by_reach = [0.0; 256];
+    for (class, left) in classes.iter().zip(residual) {
+        if *left > 0.0 {
+            let gpus = left * cost[class.workload];
+            if class.candidate_reach == 0 || !gpus.is_finite() {
+                return f64::INFINITY;
+            }
+            by_reach[class.candidate_reach as usize] += gpus;
+        }
+    }
+    let mut block: f64 = 0.0;
+    for set in 1..sets {
+        let inside = (1..sets).filter(|reach| reach & !set == 0);
+        let work: f64 = inside.map(|reach| by_reach[reach]).sum();
+        let weight: f64 =
+            (0..weights.len()).filter(|region| set >> region & 1 == 1).map(|r| weights[r]).sum();
+        if work > 0.0 {
+            block = block.max(work / weight);
+        }
+    }
+    block
+}
+
+/// Deferrable work waiting for spare capacity: oldest first, dropped at its deadline.
+#[derive(Debug, Clone)]
+pub struct Backlog {
+    /// Work by epoch of arrival, modulo the deadline.
+    waiting: Vec<f64>,
+    now: usize,
+    oldest: usize,
+}
+
+/// What a backlog did in one epoch.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct BacklogStep {
+    /// Work done.
+    pub done: f64,
+    /// Work that reached its deadline undone.
+    pub missed: f64,
+}
+
+impl Backlog {
+    /// An empty backlog for work that must be done within `deadline` epochs, its first included.
+    #[must_use]
+    pub fn new(deadline: usize) -> Self {
+        Self { waiting: vec![0.0; deadline.max(1)], now: 0, oldest: 0 }
+    }
+
+    /// Takes in what arrives, spends `capacity` on the oldest work, drops what is due.
+    pub fn step(&mut self, arrivals: f64, capacity: f64) -> BacklogStep {
+        let length = self.waiting.len();
+        let slot = self.now % length;
+        let missed = self.waiting[slot];
+        self.waiting[slot] = arrivals;
+        self.oldest = self.oldest.max((self.now + 1).saturating_sub(length));
+        let mut left = capacity.max(0.0);
+        let mut done = 0.0;
+        while left > 0.0 && self.oldest <= self.now {
+            let waiting = &mut self.waiting[self.oldest % length];
+            let taken = waiting.min(left);
+            *waiting -= taken;
+            done += taken;
+            left -= taken;
+            if *waiting > 0.0 || self.oldest == self.now {
+                break;
+            }
+            self.oldest += 1;
+        }
+        self.now += 1;
+        BacklogStep { done, missed }
+    }
+
+    /// Work still waiting.
+    #[must_use]
+    pub fn waiting(&self) -> f64 {
+        self.waiting.iter().sum()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn class(candidate_reach: u32) -> Class {
+        Class { region: 0, workload: 0, curve: 0, candidate_reach }
+    }
+
+    #[test]
+    fn a_block_must_fit_the_work_that_can_go_nowhere_else() {
+        // Two candidate regions with 3/4 and 1/4 of the block. 30 units may go anywhere, 20 only
+        // to the small region: 20 / (1/4) = 80 binds over 50 / 1.
+        let classes = [class(0b11), class(0b10)];
+        let block = required_block(&classes, &[30.0, 20.0], &[1.0], &[0.75, 0.25]);
+        assert_eq!(block, 80.0);
+        assert_eq!(required_block(&classes, &[30.0, 5.0], &[1.0], &[0.75, 0.25]), 35.0);
+        assert_eq!(required_block(&[class(0)], &[1.0], &[1.0], &[1.0]), f64::INFINITY);
+        assert_eq!(required_block(&[class(0)], &[0.0], &[1.0], &[1.0]), 0.0);
+    }
+
+    #[test]
+    fn a_backlog_serves_the_oldest_first_and_drops_what_is_due() {
+        let mut backlog = Backlog::new(2);
+        assert_eq!(backlog.step(10.0, 4.0), BacklogStep { done: 4.0, missed: 0.0 });
+        assert_eq!(backlog.step(5.0, 3.0), BacklogStep { done: 3.0, missed: 0.0 });
+        // 3 of the first epoch reach their deadline; then 5 waiting and 1 new.
+        assert_eq!(backlog.step(1.0, 5.5), BacklogStep { done: 5.5, missed: 3.0 });
+        assert_eq!(backlog.waiting(), 0.5);
+        assert_eq!(backlog.step(0.0, 100.0), BacklogStep { done: 0.5, missed: 0.0 });
+    }
+
+    #[test]
+    fn a_backlog_loses_nothing() {
+        let mut backlog = Backlog::new(24);
+        let (mut arrived, mut gone) = (0.0, 0.0);
+        for epoch in 0..5_000u32 {
+            let work = f64::from(epoch * 37 % 101);
+            let step = backlog.step(work, f64::from(epoch * 53 % 97));
+            arrived += work;
+            gone += step.done + step.missed;
+        }
+        assert_eq!(arrived, gone + backlog.waiting());
+    }
+}

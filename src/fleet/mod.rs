@@ -1,0 +1,21 @@
+//! The fleet over years: one inner sample of one world, on one thread.
+//!
+//! A [`World`] is everything that is drawn once (demand levels, deliveries with their slips,
+//! prices, serving rates) laid out for the loop; [`simulate`] runs failures, surges and dispatch
+//! through every epoch of it and leaves an [`Outcome`]. Reading scenarios, threads, need and
+//! cost live on other floors.
+
+mod dispatch;
+mod outcome;
+mod simulate;
+mod units;
+mod world;
+
+pub use dispatch::{Backlog, BacklogStep};
+pub use outcome::{Outcome, QuarterTally, Residuals, Unserved, YearTally};
+pub use simulate::simulate;
+pub use units::{Consequence, UnitCounts};
+pub use world::{
+    CapacityChange, Class, DemandEvent, OnDemand, Pool, PoolKind, SiteLaw, Span, SurgeLaw, World,
+    YearSpan,
+};

@@ -1,0 +1,432 @@
+//! The epoch loop: drain events, see what is usable and what is asked, dispatch, record.
+
+use rand::rngs::ChaCha8Rng;
+
+use super::dispatch::{Backlog, Dispatch, required_block};
+use super::outcome::{Outcome, QuarterTally, Unserved, YearTally};
+use super::units::{Consequence, UnitCounts};
+use super::world::{DemandEvent, PoolKind, Span, World};
+use crate::event_queue::{Event, EventQueue};
+use crate::rng::{StreamKey, exponential, uniform};
+
+const UNITS_CHANGED: u8 = 0;
+const UNIT_TRANSITIONED: u8 = 1;
+const RACK_RETURNED: u8 = 2;
+const SITE_TURNED: u8 = 3;
+const DEMAND_CHANGED: u8 = 4;
+
+/// State of one inner sample.
+struct Simulation<'w> {
+    world: &'w World,
+    queue: EventQueue,
+    counts: Vec<UnitCounts>,
+    /// When each pool's next transition is due; an event at another time is stale.
+    due: Vec<u64>,
+    failures: Vec<ChaCha8Rng>,
+    site_up: Vec<bool>,
+    outages: Vec<ChaCha8Rng>,
+    /// Planned events and drawn surges, and which of them are on.
+    events: Vec<DemandEvent>,
+    active: Vec<bool>,
+    /// What each region's demand is multiplied by now.
+    factor: Vec<f64>,
+    /// Usable GPUs of each pool now.
+    usable: Vec<f64>,
+    /// Pools whose GPUs per unit vary by epoch.
+    varying: Vec<usize>,
+}
+
+/// Ticks (seconds) until an event that is `seconds` away: at least one, at most far away.
+fn ticks(seconds: f64) -> u64 {
+    // A rate of zero gives an infinite time: beyond any horizon.
+    if seconds < 1e15 { (seconds as u64).max(1) } else { 1 << 60 }
+}
+
+impl<'w> Simulation<'w> {
+    fn new(world: &'w World, key: StreamKey) -> Self {
+        let mut events = world.events.clone();
+        events.extend(draw_surges(world, key));
+        let stream = |kind: &str, name: &str| key.stream(&format!("{kind}/{name}"));
+        let mut simulation = Self {
+            world,
+            queue: EventQueue::with_capacity(world.changes.len() + 2 * events.len() + 256),
+            counts: world.pools.iter().map(|pool| UnitCounts::new(&pool.law, pool.most)).collect(),
+            due: vec![u64::MAX; world.pools.len()],
+            failures: world.pools.iter().map(|pool| stream("failures", &pool.name)).collect(),
+            site_up: vec![true; world.sites.len()],
+            outages: world.sites.iter().map(|site| stream("outages", &site.name)).collect(),
+            active: vec![false; events.len()],
+            events,
+            factor: vec![1.0; world.regions],
+            usable: vec![0.0; world.pools.len()],
+            varying: (0..world.pools.len())
+                .filter(|pool| !world.pools[*pool].gpus_by_epoch.is_empty())
+                .collect(),
+        };
+        simulation.schedule_all();
+        simulation
+    }
+
+    fn schedule_all(&mut self) {
+        for (id, change) in self.world.changes.iter().enumerate() {
+            if change.time == 0 {
+                self.install(change.pool, change.units);
+            } else {
+                let event = Event { time: change.time, kind: UNITS_CHANGED, id: id as u32 };
+                self.queue.push(event);
+            }
+        }
+        for (id, event) in self.events.iter().enumerate() {
+            for time in [event.start, event.end] {
+                self.queue.push(Event { time, kind: DEMAND_CHANGED, id: id as u32 });
+            }
+        }
+        for (site, law) in self.world.sites.iter().enumerate() {
+            // In the long run a site is out for fail / (fail + recover) of the time.
+            let out = uniform(&mut self.outages[site]) * (law.fail + law.recover) < law.fail;
+            self.site_up[site] = !out;
+            self.schedule_site(site, 0);
+        }
+        for pool in 0..self.world.pools.len() {
+            self.refresh(pool);
+        }
+    }
+
+    /// Units that stand before the horizon begins, in the long-run mix of states.
+    fn install(&mut self, pool: usize, units: u32) {
+        let law = &self.world.pools[pool].law;
+        let random = &mut self.failures[pool];
+        for out in self.counts[pool].add_stationary(law, units, random) {
+            let event = Event { time: ticks(out), kind: RACK_RETURNED, id: pool as u32 };
+            self.queue.push(event);
+        }
+        self.schedule_pool(pool, 0);
+    }
+
+    fn schedule_pool(&mut self, pool: usize, now: u64) {
+        let rate = self.counts[pool].rate(&self.world.pools[pool].law);
+        if rate > 0.0 {
+            let time = now + ticks(exponential(&mut self.failures[pool]) / rate);
+            self.due[pool] = time;
+            self.queue.push(Event { time, kind: UNIT_TRANSITIONED, id: pool as u32 });
+        } else {
+            self.due[pool] = u64::MAX;
+        }
+    }
+
+    fn schedule_site(&mut self, site: usize, now: u64) {
+        let law = &self.world.sites[site];
+        let rate = if self.site_up[site] { law.fail } else { law.recover };
+        let time = now + ticks(exponential(&mut self.outages[site]) / rate);
+        self.queue.push(Event { time, kind: SITE_TURNED, id: site as u32 });
+    }
+
+    /// Usable GPUs of a pool after a change.
+    fn refresh(&mut self, pool: usize) {
+        let facts = &self.world.pools[pool];
+        let up = facts.site.is_none_or(|site| self.site_up[site]);
+        let units = if up { f64::from(self.counts[pool].serving()) } else { 0.0 };
+        self.usable[pool] = units * facts.gpus_per_unit;
+    }
+
+    /// Applies every event up to the start of an epoch.
+    fn advance(&mut self, now: u64) {
+        while let Some(event) = self.queue.pop_until(now) {
+            let id = event.id as usize;
+            match event.kind {
+                UNITS_CHANGED => {
+                    let change = self.world.changes[id];
+                    self.counts[change.pool]
+                        .resize(&self.world.pools[change.pool].law, change.units);
+                    self.schedule_pool(change.pool, event.time);
+                    self.refresh(change.pool);
+                }
+                UNIT_TRANSITIONED if self.due[id] == event.time => {
+                    self.transition(id, event.time);
+                }
+                RACK_RETURNED => {
+                    self.counts[id].return_drained(&self.world.pools[id].law);
+                    self.schedule_pool(id, event.time);
+                    self.refresh(id);
+                }
+                SITE_TURNED => {
+                    self.site_up[id] = !self.site_up[id];
+                    self.schedule_site(id, event.time);
+                    for pool in 0..self.world.pools.len() {
+                        if self.world.pools[pool].site == Some(id) {
+                            self.refresh(pool);
+                        }
+                    }
+                }
+                DEMAND_CHANGED => self.change_demand(id, event.time),
+                _ => {}
+            }
+        }
+    }
+
+    fn transition(&mut self, pool: usize, now: u64) {
+        let law = &self.world.pools[pool].law;
+        let consequence = self.counts[pool].transition(law, &mut self.failures[pool]);
+        if let Consequence::ReturnAfter(out) = consequence {
+            let time = now + ticks(out);
+            self.queue.push(Event { time, kind: RACK_RETURNED, id: pool as u32 });
+        }
+        self.schedule_pool(pool, now);
+        self.refresh(pool);
+    }
+
+    fn change_demand(&mut self, id: usize, now: u64) {
+        self.active[id] = now < self.events[id].end;
+        // Recomputed from scratch in list order, so that no rounding accumulates.
+        for region in 0..self.world.regions {
+            let touching = self.events.iter().zip(&self.active);
+            let touching = touching.filter(|(event, on)| **on && event.regions >> region & 1 == 1);
+            self.factor[region] = touching.map(|(event, _)| event.factor).product();
+        }
+    }
+}
+
+/// The surges of one inner sample, each law from its own stream, widened to whole epochs.
+fn draw_surges(world: &World, key: StreamKey) -> Vec<DemandEvent> {
+    let horizon = world.epoch_start(world.epochs) as f64;
+    let mut events = Vec::new();
+    for law in &world.surges {
+        let mut random = key.stream(&format!("surges/{}", law.name));
+        let mut time = 0.0;
+        while law.rate > 0.0 {
+            time += exponential(&mut random) / law.rate;
+            if time >= horizon {
+                break;
+            }
+            let lasts = law.lasts.at(uniform(&mut random)).0;
+            let factor = law.factor.at(uniform(&mut random)).0;
+            let start = time as u64 / world.epoch_s * world.epoch_s;
+            let end = ((time + lasts) as u64).div_ceil(world.epoch_s) * world.epoch_s;
+            events.push(DemandEvent { start, end, regions: law.regions, factor });
+        }
+    }
+    events
+}
+
+/// The rows of a span that the loop reads.
+struct Levels<'w> {
+    base: &'w [f64],
+    rates: &'w [f64],
+    reference_cost: &'w [f64],
+    candidate_cost: &'w [f64],
+    reference_worth: &'w [f64],
+    candidate_worth: &'w [f64],
+    deferrable_worth: &'w [f64],
+    output_tokens: &'w [f64],
+    deferrable: f64,
+    merit: &'w [Vec<Vec<u16>>; 3],
+}
+
+fn levels<'w>(world: &'w World, index: usize, span: &Span) -> Levels<'w> {
+    fn row(values: &[f64], index: usize, spans: usize) -> &[f64] {
+        let width = values.len() / spans;
+        &values[index * width..(index + 1) * width]
+    }
+    let spans = world.spans.len();
+    Levels {
+        base: row(&world.base, index, spans),
+        rates: row(&world.rates, index, spans),
+        reference_cost: row(&world.reference_cost, index, spans),
+        candidate_cost: row(&world.candidate_cost, index, spans),
+        reference_worth: row(&world.reference_worth, index, spans),
+        candidate_worth: row(&world.candidate_worth, index, spans),
+        deferrable_worth: row(&world.deferrable_worth, index, spans),
+        output_tokens: row(&world.output_tokens, index, spans),
+        deferrable: world.deferrable[index],
+        merit: &world.merit[span.year],
+    }
+}
+
+/// Simulates one inner sample of a world over its whole horizon.
+#[must_use]
+pub fn simulate(world: &World, key: StreamKey) -> Outcome {
+    let mut simulation = Simulation::new(world, key);
+    let mut dispatch = Dispatch::new(world);
+    let mut backlog = Backlog::new(world.deadline);
+    let mut outcome = new_outcome(world);
+    for (index, span) in world.spans.iter().enumerate() {
+        let levels = levels(world, index, span);
+        for epoch in span.first..span.end {
+            simulation.advance(world.epoch_start(epoch));
+            for &pool in &simulation.varying {
+                let serving = f64::from(simulation.counts[pool].serving());
+                simulation.usable[pool] = serving * world.pools[pool].gpus_by_epoch[epoch];
+            }
+            let asked = ask(world, &levels, epoch, &simulation.factor, &mut dispatch);
+            for (pool, usable) in simulation.usable.iter().enumerate() {
+                dispatch.free[pool] = (usable - dispatch.lost[pool]).max(0.0);
+            }
+            let tally = &mut outcome.years[span.year];
+            tally.offered_calls += asked.calls * world.epoch_s as f64;
+            tally.peak_demand = tally.peak_demand.max(asked.reference_gpus);
+            serve_epoch(world, &levels, epoch, &mut dispatch, &mut outcome, span.year);
+            defer(world, &levels, epoch, &mut backlog, &mut outcome, span.year);
+            dispatch.reload(world, world.reload_share);
+            record_supply(world, &levels, &simulation.usable, &mut outcome, span);
+            let quarter = &mut outcome.quarters[span.quarter];
+            quarter.peak_demand = quarter.peak_demand.max(asked.reference_gpus);
+            quarter.epochs += 1;
+        }
+    }
+    outcome.backlog = backlog.waiting() * world.epoch_hours();
+    outcome
+}
+
+fn new_outcome(world: &World) -> Outcome {
+    let quarters = world.spans.iter().map(|span| span.quarter + 1).max().unwrap_or(0);
+    let quarter = QuarterTally { supply: vec![0.0; world.sources], ..QuarterTally::default() };
+    let mut outcome = Outcome {
+        years: vec![YearTally::default(); world.years.len()],
+        quarters: vec![quarter; quarters],
+        ..Outcome::default()
+    };
+    let residuals = &mut outcome.residuals;
+    for values in [
+        &mut residuals.own,
+        &mut residuals.with_contracts,
+        &mut residuals.own_spare,
+        &mut residuals.spare_with_contracts,
+        &mut residuals.deferrable,
+    ] {
+        values.reserve_exact(world.epochs);
+    }
+    outcome
+}
+
+struct Asked {
+    calls: f64,
+    reference_gpus: f64,
+}
+
+/// Interactive demand of the epoch, left in `dispatch.residual`.
+fn ask(
+    world: &World,
+    levels: &Levels<'_>,
+    epoch: usize,
+    factor: &[f64],
+    dispatch: &mut Dispatch,
+) -> Asked {
+    let mut asked = Asked { calls: 0.0, reference_gpus: 0.0 };
+    let position = world.curves.first().map_or(0, |curve| epoch % curve.len());
+    for (index, class) in world.classes.iter().enumerate() {
+        let calls = levels.base[index] * world.curves[class.curve][position] * factor[class.region];
+        dispatch.residual[index] = calls;
+        asked.calls += calls;
+        asked.reference_gpus += calls * levels.reference_cost[class.workload];
+    }
+    asked
+}
+
+/// Own pools, then contracts, then the market; margins and unserved work on the way.
+fn serve_epoch(
+    world: &World,
+    levels: &Levels<'_>,
+    epoch: usize,
+    dispatch: &mut Dispatch,
+    outcome: &mut Outcome,
+    year: usize,
+) {
+    let own = 0..world.own_pools;
+    let contracts = world.own_pools..world.pools.len();
+    dispatch.serve(world, levels.rates, &levels.merit[0]);
+    let short = dispatch.serve(world, levels.rates, &levels.merit[1]);
+    let tally = &mut outcome.years[year];
+    let own_spare = worth(world, dispatch, levels.candidate_worth, own.clone());
+    let margin = if short {
+        record_unserved(world, levels, &dispatch.residual, &mut tally.own);
+        required(world, levels, &dispatch.residual)
+    } else {
+        -own_spare
+    };
+    outcome.residuals.own.push(margin);
+    outcome.residuals.own_spare.push(worth(world, dispatch, levels.deferrable_worth, own));
+    let still_short = short && dispatch.serve(world, levels.rates, &levels.merit[2]);
+    let margin = if still_short {
+        record_unserved(world, levels, &dispatch.residual, &mut tally.with_contracts);
+        required(world, levels, &dispatch.residual)
+    } else {
+        -(worth(world, dispatch, levels.candidate_worth, contracts) + own_spare)
+    };
+    outcome.residuals.with_contracts.push(margin);
+    let spare = worth(world, dispatch, levels.deferrable_worth, 0..world.pools.len());
+    outcome.residuals.spare_with_contracts.push(spare);
+    debug_assert_eq!(outcome.residuals.own.len(), epoch + 1);
+    if still_short {
+        buy_on_demand(world, levels, &dispatch.residual, tally);
+    }
+}
+
+/// Free GPUs of some pools in the unit of `worths`.
+fn worth(world: &World, dispatch: &Dispatch, worths: &[f64], pools: std::ops::Range<usize>) -> f64 {
+    pools.map(|pool| dispatch.free[pool] * worths[world.pools[pool].accelerator]).sum()
+}
+
+fn required(world: &World, levels: &Levels<'_>, residual: &[f64]) -> f64 {
+    required_block(&world.classes, residual, levels.candidate_cost, &world.candidate_weights)
+}
+
+fn record_unserved(world: &World, levels: &Levels<'_>, residual: &[f64], to: &mut Unserved) {
+    to.short_epochs += 1;
+    let seconds = world.epoch_s as f64;
+    for (class, left) in world.classes.iter().zip(residual) {
+        let calls = left * seconds;
+        to.calls += calls;
+        to.output_tokens += calls * levels.output_tokens[class.workload];
+        to.reference_gpu_hours += calls * levels.reference_cost[class.workload] / 3_600.0;
+    }
+}
+
+fn buy_on_demand(world: &World, levels: &Levels<'_>, residual: &[f64], tally: &mut YearTally) {
+    let Some(market) = world.on_demand else { return };
+    let mut left = market.limit;
+    for (index, class) in world.classes.iter().enumerate() {
+        let rate = levels.rates[market.accelerator * world.workloads + class.workload];
+        if market.reach >> index & 1 == 1 && rate > 0.0 {
+            let gpus = (residual[index] / rate).min(left);
+            left -= gpus;
+            tally.on_demand_calls += gpus * rate * world.epoch_s as f64;
+        }
+    }
+    tally.on_demand_gpu_hours += (market.limit - left) * world.epoch_hours();
+}
+
+fn defer(
+    world: &World,
+    levels: &Levels<'_>,
+    epoch: usize,
+    backlog: &mut Backlog,
+    outcome: &mut Outcome,
+    year: usize,
+) {
+    let arrivals = levels.deferrable;
+    outcome.residuals.deferrable.push(arrivals);
+    let step = backlog.step(arrivals, outcome.residuals.spare_with_contracts[epoch]);
+    let tally = &mut outcome.years[year];
+    tally.deferrable_arrived += arrivals * world.epoch_hours();
+    tally.deferrable_done += step.done * world.epoch_hours();
+    tally.deferrable_missed += step.missed * world.epoch_hours();
+}
+
+fn record_supply(
+    world: &World,
+    levels: &Levels<'_>,
+    usable: &[f64],
+    outcome: &mut Outcome,
+    span: &Span,
+) {
+    let quarter = &mut outcome.quarters[span.quarter];
+    let mut own = 0.0;
+    for (pool, gpus) in world.pools.iter().zip(usable) {
+        let worth = gpus * levels.reference_worth[pool.accelerator];
+        quarter.supply[pool.source] += worth;
+        if pool.kind == PoolKind::Own {
+            own += worth;
+        }
+    }
+    outcome.years[span.year].own_capacity += own;
+}
