@@ -6,12 +6,16 @@
 //! cost live on other floors.
 
 mod dispatch;
+mod draw;
 mod outcome;
 mod simulate;
 mod units;
 mod world;
 
 pub use dispatch::{Backlog, BacklogStep};
+pub use draw::{
+    CallFacts, Draw, DrawnWorld, ServingInputs, ServingRate, SourceName, YearFacts, draw_world,
+};
 pub use outcome::{Outcome, QuarterTally, Residuals, Unserved, YearTally};
 pub use simulate::simulate;
 pub use units::{Consequence, UnitCounts};

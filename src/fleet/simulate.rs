@@ -190,10 +190,10 @@ impl<'w> Simulation<'w> {
 fn draw_surges(world: &World, key: StreamKey) -> Vec<DemandEvent> {
     let horizon = world.epoch_start(world.epochs) as f64;
     let mut events = Vec::new();
-    for law in &world.surges {
+    for law in world.surges.iter().filter(|law| law.rate > 0.0) {
         let mut random = key.stream(&format!("surges/{}", law.name));
         let mut time = 0.0;
-        while law.rate > 0.0 {
+        loop {
             time += exponential(&mut random) / law.rate;
             if time >= horizon {
                 break;
@@ -218,7 +218,7 @@ struct Levels<'w> {
     candidate_worth: &'w [f64],
     deferrable_worth: &'w [f64],
     output_tokens: &'w [f64],
-    deferrable: f64,
+    deferrable_base: &'w [f64],
     merit: &'w [Vec<Vec<u16>>; 3],
 }
 
@@ -237,7 +237,7 @@ fn levels<'w>(world: &'w World, index: usize, span: &Span) -> Levels<'w> {
         candidate_worth: row(&world.candidate_worth, index, spans),
         deferrable_worth: row(&world.deferrable_worth, index, spans),
         output_tokens: row(&world.output_tokens, index, spans),
-        deferrable: world.deferrable[index],
+        deferrable_base: row(&world.deferrable_base, index, spans),
         merit: &world.merit[span.year],
     }
 }
@@ -403,7 +403,9 @@ fn defer(
     outcome: &mut Outcome,
     year: usize,
 ) {
-    let arrivals = levels.deferrable;
+    let position = epoch % world.curves.first().map_or(1, Vec::len);
+    let classes = world.deferrables.iter().zip(levels.deferrable_base);
+    let arrivals = classes.map(|(class, base)| base * world.curves[class.curve][position]).sum();
     outcome.residuals.deferrable.push(arrivals);
     let step = backlog.step(arrivals, outcome.residuals.spare_with_contracts[epoch]);
     let tally = &mut outcome.years[year];

@@ -158,8 +158,10 @@ pub struct World {
     /// Curves over time, all of one length and repeated: factors of the epochs from the start of
     /// the horizon.
     pub curves: Vec<Vec<f64>>,
-    /// S: deferrable arrivals in candidate GPUs (GPU-seconds of work per second).
-    pub deferrable: Vec<f64>,
+    /// Deferrable classes: region, workload and curve.
+    pub deferrables: Vec<Class>,
+    /// S x deferrable classes: mean arrivals in candidate GPUs (GPU-seconds of work per second).
+    pub deferrable_base: Vec<f64>,
     /// Deadline of deferrable work in epochs.
     pub deadline: usize,
     /// S x A x W: calls per second of one GPU; 0 where it cannot serve.

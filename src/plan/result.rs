@@ -128,11 +128,11 @@ pub struct YearResult {
     pub cost: Cost,
     /// Interactive LOLE, h/yr, with own capacity only.
     pub lole_own: Estimate,
-    /// Interactive LOLE, h/yr, with own capacity, contracts and the on-demand market.
+    /// Interactive LOLE, h/yr, with own capacity and contracts, before the on-demand market.
     pub lole_with_contracts: Estimate,
     /// Expected unserved work with own capacity only.
     pub eue_own: Eue,
-    /// Expected unserved work with contracts and the on-demand market.
+    /// Expected unserved work with contracts, before the on-demand market.
     pub eue_with_contracts: Eue,
     /// Share of deferrable work that misses its deadline, with contracts.
     pub deferrable_misses: Estimate,
@@ -176,7 +176,7 @@ pub struct QuarterResult {
 }
 
 /// One world in one year: a row of `worlds.parquet`.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize)]
 pub struct WorldYear {
     /// World number.
     pub world: u32,

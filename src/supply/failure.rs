@@ -100,8 +100,8 @@ impl TrayLaw {
         self.moves = (0..states).map(|state| self.transitions(state)).collect();
         self.leave = self.moves.iter().map(|moves| moves.iter().map(|to| to.1).sum()).collect();
         let mut matrix = vec![vec![0.0; states + 1]; states];
-        for from in 0..states {
-            for &(to, rate) in &self.moves[from] {
+        for (from, moves) in self.moves.iter().enumerate() {
+            for &(to, rate) in moves {
                 matrix[to][from] += rate;
                 matrix[from][from] -= rate;
             }

@@ -90,6 +90,15 @@ fn standard_normal(u: f64) -> f64 {
     Normal::standard().inverse_cdf(u)
 }
 
+/// A uniform number that follows `common` with the given correlation of their normal scores, and
+/// `own` for the rest (a Gaussian copula); all uniforms lie in (0, 1).
+#[must_use]
+pub fn correlate(common: f64, own: f64, correlation: f64) -> f64 {
+    let score = correlation.sqrt() * standard_normal(common)
+        + (1.0 - correlation).sqrt() * standard_normal(own);
+    Normal::standard().cdf(score).clamp(f64::EPSILON, 1.0 - f64::EPSILON)
+}
+
 /// A quantity that is known or uncertain, with where it comes from.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Uncertain<Q> {

@@ -1,0 +1,121 @@
+//! Who may serve whom, and in which order: classes of demand and their merit lists.
+
+use super::Calendar;
+use super::rates::Rates;
+use super::supply::Supply;
+use crate::demand::{Reach, Service, Workload};
+use crate::fleet::world::{Class, PoolKind};
+use crate::scenario::Scenario;
+use crate::supply::Market;
+
+/// Round trip between two regions in seconds: stated once per pair, 0 within a region, infinite
+/// where it is not stated.
+fn round_trip(scenario: &Scenario, from: &str, to: &str) -> f64 {
+    if from == to {
+        return 0.0;
+    }
+    let stated = |a: &str, b: &str| scenario.regions[a].round_trip.get(b).map(|time| time.0);
+    stated(from, to).or_else(|| stated(to, from)).unwrap_or(f64::INFINITY)
+}
+
+/// Whether a workload's users in one region may be served in another.
+fn reaches(scenario: &Scenario, workload: &Workload, from: &str, to: &str) -> bool {
+    match &workload.reach {
+        Reach::Local => from == to,
+        Reach::Within(budget) => round_trip(scenario, from, to) <= budget.0,
+    }
+}
+
+/// How early a workload is served: those that may go nowhere else first, then the tightest
+/// time to first token.
+fn urgency(workload: &Workload) -> (bool, f64) {
+    let ttft = match &workload.service {
+        Service::Interactive { ttft_p99, .. } => ttft_p99.0,
+        Service::Deferrable { .. } => f64::MAX,
+    };
+    (workload.reach != Reach::Local, ttft)
+}
+
+/// Interactive classes in the order in which they are served, and deferrable classes.
+pub(super) fn classes(scenario: &Scenario, calendar: &Calendar) -> (Vec<Class>, Vec<Class>) {
+    let mut order: Vec<(usize, &String, &Workload)> =
+        scenario.workloads.iter().enumerate().map(|(index, (n, w))| (index, n, w)).collect();
+    order.sort_by(|a, b| {
+        let (left, right) = (urgency(a.2), urgency(b.2));
+        left.0.cmp(&right.0).then(left.1.total_cmp(&right.1)).then(a.1.cmp(b.1))
+    });
+    debug_assert!(calendar.epochs > 0);
+    let (mut interactive, mut deferrable) = (Vec::new(), Vec::new());
+    for (index, _, workload) in order {
+        for (region, place) in scenario.regions.keys().enumerate() {
+            let live = workload.is_interactive();
+            let curve = Calendar::curve_index(scenario, region, &workload.profile, live);
+            let candidate = scenario.candidate.regions.iter().enumerate();
+            let candidate_reach = candidate
+                .filter(|(_, (to, share))| share.0 > 0.0 && reaches(scenario, workload, place, to))
+                .map(|(bit, _)| 1 << bit)
+                .sum();
+            let class = Class { region, workload: index, curve, candidate_reach };
+            if live { interactive.push(class) } else { deferrable.push(class) }
+        }
+    }
+    (interactive, deferrable)
+}
+
+/// Classes that the market can reach, as a bit set.
+pub(super) fn market_reach(scenario: &Scenario, market: &Market, classes: &[Class]) -> u64 {
+    let names: Vec<&String> = scenario.regions.keys().collect();
+    let workloads: Vec<&Workload> = scenario.workloads.values().collect();
+    let reached = |class: &Class| {
+        reaches(scenario, workloads[class.workload], names[class.region], &market.region)
+    };
+    let bits = classes.iter().enumerate().take(64).filter(|(_, class)| reached(class));
+    bits.map(|(bit, _)| 1u64 << bit).sum()
+}
+
+/// Merit lists by year: own local, own remote, contracts. Within a list, nearer regions come
+/// first, then the accelerators that are relatively best at the workload: what a GPU does of it,
+/// over what it does of the whole mix (comparative advantage).
+pub(super) fn merit(
+    scenario: &Scenario,
+    calendar: &Calendar,
+    rates: &Rates,
+    supply: &Supply,
+    classes: &[Class],
+) -> Vec<[Vec<Vec<u16>>; 3]> {
+    let names: Vec<&String> = scenario.regions.keys().collect();
+    let workloads: Vec<&Workload> = scenario.workloads.values().collect();
+    let mut lists = Vec::with_capacity(calendar.years.len());
+    for year in 0..calendar.years.len() {
+        let middle = year * 12 + 6;
+        let mut merit = [const { Vec::new() }; 3];
+        for class in classes {
+            let workload = workloads[class.workload];
+            let mut ranked: [Vec<(f64, f64, u16)>; 3] = [const { Vec::new() }; 3];
+            for (index, pool) in supply.pools.iter().enumerate() {
+                let cell = middle * rates.accelerators + pool.accelerator;
+                let rate = rates.rates[cell * rates.workloads + class.workload];
+                let (from, to) = (names[class.region], names[pool.region]);
+                if rate <= 0.0 || !reaches(scenario, workload, from, to) {
+                    continue;
+                }
+                let list = match (pool.kind, class.region == pool.region) {
+                    (PoolKind::Own, true) => 0,
+                    (PoolKind::Own, false) => 1,
+                    (PoolKind::Contract(_), _) => 2,
+                };
+                let advantage = rate / rates.reference_worth[cell].max(f64::MIN_POSITIVE);
+                let distance = round_trip(scenario, from, to);
+                ranked[list].push((distance, -advantage, index as u16));
+            }
+            for (list, mut pools) in ranked.into_iter().enumerate() {
+                pools.sort_by(|a, b| {
+                    a.0.total_cmp(&b.0).then(a.1.total_cmp(&b.1)).then(a.2.cmp(&b.2))
+                });
+                merit[list].push(pools.into_iter().map(|pool| pool.2).collect());
+            }
+        }
+        lists.push(merit);
+    }
+    lists
+}
