@@ -4,6 +4,13 @@
 //! an error. Reading and the checks live here; what the numbers mean is with the types of the
 //! floors below.
 
+mod diagnostic;
+mod locate;
+mod read;
+mod resolve;
+
+pub use diagnostic::{Diagnostic, Place, ScenarioError};
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};

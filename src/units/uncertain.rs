@@ -300,7 +300,7 @@ impl<Q: Quantity> serde::Serialize for Uncertain<Q> {
         if count == 0 {
             return to.serialize_str(&self.text);
         }
-        let mut out = to.serialize_struct("", count + 1)?;
+        let mut out = to.serialize_struct("Uncertain", count + 1)?;
         out.serialize_field("value", &self.text)?;
         for (name, part) in parts {
             if let Some(text) = part {

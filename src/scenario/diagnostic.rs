@@ -1,0 +1,242 @@
+//! What is wrong with a scenario, said so that it can be put right: where, what, and how to fix
+//! it. Rendering as text is here; finding the faults is not.
+
+use std::fmt::Write as _;
+use std::ops::Range;
+use std::path::PathBuf;
+
+use ariadne::{CharSet, Color, Config, IndexType, Label, Report, ReportKind, Source};
+
+use super::locate::{Path, locate};
+
+/// Faults that are shown in full; more than these are only counted.
+const SHOWN: usize = 50;
+/// Characters of a source line that are shown.
+const EXCERPT: usize = 160;
+/// Characters that are shown before the fault in a line that is longer than that.
+const BEFORE: usize = 60;
+
+/// A place in a file, with enough of the text to show it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// Name of the file, as the user gave it.
+    pub file: String,
+    /// Line, from 1.
+    pub line: usize,
+    /// Column in characters, from 1.
+    pub column: usize,
+    /// The line, or the part of it around the place.
+    excerpt: String,
+    /// Characters of the excerpt that are meant.
+    marked: Range<usize>,
+}
+
+impl Place {
+    /// The place of a span of bytes in `text`; a span that leaves its first line is cut there.
+    #[must_use]
+    pub fn of(text: &str, file: &str, span: Range<usize>) -> Self {
+        let start = floor(text, span.start);
+        let line_start = text[..start].rfind('\n').map_or(0, |at| at + 1);
+        let line_end = text[start..].find('\n').map_or(text.len(), |at| start + at);
+        let end = floor(text, span.end.clamp(start, line_end));
+        let column = text[line_start..start].chars().count();
+        let marked = text[start..end].chars().count().max(1);
+        let skipped = if column + marked > EXCERPT { column.saturating_sub(BEFORE) } else { 0 };
+        // Control characters could move the terminal's cursor; a line break must not come in.
+        let printable = |c: char| if c.is_control() && c != '\t' { '\u{fffd}' } else { c };
+        let line = text[line_start..line_end].trim_end_matches('\r');
+        let mut excerpt: String = line.chars().skip(skipped).take(EXCERPT).map(printable).collect();
+        let from = column - skipped;
+        let length = excerpt.chars().count();
+        // A fault at the end of the line needs a blank to be marked.
+        excerpt.extend(std::iter::repeat_n(' ', (from + 1).saturating_sub(length)));
+        let to = (from + marked).min(length.max(from + 1));
+        let line = text[..start].matches('\n').count() + 1;
+        Self { file: file.to_owned(), line, column: column + 1, excerpt, marked: from..to }
+    }
+}
+
+/// The nearest character boundary at or before `at`.
+fn floor(text: &str, at: usize) -> usize {
+    let mut at = at.min(text.len());
+    while !text.is_char_boundary(at) {
+        at -= 1;
+    }
+    at
+}
+
+/// One fault in a scenario.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Diagnostic {
+    /// Which value: `sites.prometheus.phases[0].accelerator`; empty where the text is not RON.
+    pub path: String,
+    /// What is wrong.
+    pub message: String,
+    /// How to put it right.
+    pub help: Option<String>,
+    /// Where it stands.
+    pub place: Place,
+}
+
+impl Diagnostic {
+    /// The fault as a report with its source line, several lines of text.
+    #[must_use]
+    pub fn render(&self, colour: bool) -> String {
+        let place = &self.place;
+        let config = Config::default()
+            .with_color(colour)
+            .with_index_type(IndexType::Char)
+            .with_char_set(CharSet::Unicode);
+        // The header of ariadne would count columns in the excerpt, so the place is in the name.
+        let span =
+            (format!("{}:{}:{}", place.file, place.line, place.column), place.marked.clone());
+        let shown = if self.path.is_empty() { "here" } else { &self.path };
+        let label = Label::new(span.clone()).with_message(shown).with_color(Color::Red);
+        let mut report = Report::build(ReportKind::Error, span.clone())
+            .with_config(config)
+            .with_message(&self.message)
+            .with_label(label);
+        if let Some(help) = &self.help {
+            report.set_help(help);
+        }
+        let source = Source::from(place.excerpt.clone()).with_display_line_offset(place.line - 1);
+        let mut out = Vec::new();
+        match report.finish().write((span.0, source), &mut out) {
+            Ok(()) => String::from_utf8_lossy(&out).into_owned(),
+            Err(_) => format!("Error: {}\n", self.message),
+        }
+    }
+}
+
+/// A fault found by a check, before it is found again in the text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// Which value.
+    pub path: Path,
+    /// What is wrong.
+    pub message: String,
+    /// How to put it right.
+    pub help: Option<String>,
+}
+
+impl Finding {
+    /// A fault at a path.
+    #[must_use]
+    pub fn new(path: Path, message: impl Into<String>) -> Self {
+        Self { path, message: message.into(), help: None }
+    }
+
+    /// The same with a way to put it right.
+    #[must_use]
+    pub fn help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+}
+
+/// Why there is no scenario.
+#[derive(Debug)]
+pub enum ScenarioError {
+    /// The file could not be read (exit code 1).
+    Read {
+        /// Which file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The file was read, and what it says cannot be simulated (exit code 2).
+    Invalid {
+        /// The faults, in the order of the checks; at most 50 of them.
+        faults: Vec<Diagnostic>,
+        /// Faults beyond these.
+        more: usize,
+    },
+}
+
+impl ScenarioError {
+    /// One fault in a text.
+    pub(super) fn one(fault: Diagnostic) -> Self {
+        Self::Invalid { faults: vec![fault], more: 0 }
+    }
+
+    /// The faults that checks found, each found again in the text.
+    pub(super) fn of_findings(text: &str, file: &str, findings: Vec<Finding>) -> Self {
+        let more = findings.len().saturating_sub(SHOWN);
+        let show = |finding: Finding| Diagnostic {
+            path: finding.path.to_string(),
+            message: finding.message,
+            help: finding.help,
+            place: Place::of(text, file, locate(text, &finding.path).0),
+        };
+        Self::Invalid { faults: findings.into_iter().take(SHOWN).map(show).collect(), more }
+    }
+
+    /// The exit code that a program ends with: 1 for the system's faults, 2 for the scenario's.
+    #[must_use]
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Read { .. } => 1,
+            Self::Invalid { .. } => 2,
+        }
+    }
+
+    /// The faults in a scenario; none where the file could not be read.
+    #[must_use]
+    pub fn faults(&self) -> &[Diagnostic] {
+        match self {
+            Self::Read { .. } => &[],
+            Self::Invalid { faults, .. } => faults,
+        }
+    }
+
+    /// Everything that is wrong, as text for people, with colours if wanted.
+    #[must_use]
+    pub fn render(&self, colour: bool) -> String {
+        match self {
+            Self::Read { path, source } => {
+                format!("Error: cannot read `{}`: {source}\n", path.display())
+            }
+            Self::Invalid { faults, more } => {
+                let mut out: String = faults.iter().map(|fault| fault.render(colour)).collect();
+                if *more > 0 {
+                    let _ = writeln!(out, "Error: and {more} more faults");
+                }
+                out
+            }
+        }
+    }
+}
+
+impl std::fmt::Display for ScenarioError {
+    fn fmt(&self, to: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        to.write_str(self.render(false).trim_end())
+    }
+}
+
+impl std::error::Error for ScenarioError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Read { source, .. } => Some(source),
+            Self::Invalid { .. } => None,
+        }
+    }
+}
+
+/// The help for a name that is not known: the nearest known one, and all of them.
+#[must_use]
+pub fn known_names<'a>(found: &str, known: impl IntoIterator<Item = &'a str>) -> String {
+    let known: Vec<&str> = known.into_iter().collect();
+    if known.is_empty() {
+        return "there is none to choose from".to_owned();
+    }
+    let near = known
+        .iter()
+        .map(|name| (strsim::osa_distance(&found.to_lowercase(), &name.to_lowercase()), *name))
+        .min()
+        .filter(|(distance, name)| *distance <= 1 + name.chars().count().max(3) / 3);
+    let list = known.join(", ");
+    match near {
+        Some((_, name)) => format!("did you mean `{name}`? known: {list}"),
+        None => format!("known: {list}"),
+    }
+}

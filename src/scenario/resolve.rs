@@ -1,0 +1,96 @@
+//! A scenario that stands alone: the catalogue entries that it uses are part of it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path as FilePath;
+
+use super::{Scenario, ScenarioError, read};
+use crate::hardware;
+
+/// The default scenario, as it ships.
+const DEFAULT: &str = include_str!("../../configs/muse_spark.ron");
+
+impl Scenario {
+    /// Reads and checks a scenario. `file` names the text in the faults.
+    ///
+    /// # Errors
+    /// [`ScenarioError::Invalid`]: the first place that cannot be read, or everything that does
+    /// not fit together.
+    pub fn from_ron(text: &str, file: &str) -> Result<Self, ScenarioError> {
+        let mut scenario: Self = read::parse(text, file)?;
+        scenario.add_catalogue();
+        Ok(scenario)
+    }
+
+    /// Reads and checks a scenario file.
+    ///
+    /// # Errors
+    /// [`ScenarioError::Read`] if the file cannot be read, otherwise as [`Scenario::from_ron`].
+    pub fn load(path: impl AsRef<FilePath>) -> Result<Self, ScenarioError> {
+        let path = path.as_ref();
+        Self::from_ron(&read::text_of(path)?, &path.display().to_string())
+    }
+
+    /// The default scenario: Muse Spark, 2026 to 2032.
+    #[must_use]
+    pub fn embedded() -> Self {
+        Self::from_ron(DEFAULT, "configs/muse_spark.ron")
+            .expect("the embedded scenario is sound: a test reads it")
+    }
+
+    /// The text of the default scenario, with its comments.
+    #[must_use]
+    pub fn embedded_text() -> &'static str {
+        DEFAULT
+    }
+
+    /// The resolved scenario in its one canonical form: it stands alone, with the catalogue
+    /// entries that it uses, and reads back to an equal scenario.
+    #[must_use]
+    pub fn to_ron(&self) -> String {
+        read::print(self)
+    }
+
+    /// Content hash of [`Scenario::to_ron`]: 64 hexadecimal digits.
+    #[must_use]
+    pub fn hash(&self) -> String {
+        blake3::hash(self.to_ron().as_bytes()).to_hex().to_string()
+    }
+
+    /// Lays the file's hardware and models over the shipped catalogues and keeps what is used.
+    fn add_catalogue(&mut self) {
+        let accelerators = self.accelerators_used();
+        let models: BTreeSet<String> =
+            self.deployments.values().map(|deployment| deployment.model.clone()).collect();
+        keep_used(&mut self.hardware, hardware::accelerators(), &accelerators);
+        keep_used(&mut self.models, hardware::models(), &models);
+    }
+
+    /// Names of the accelerators that anything in the scenario refers to.
+    fn accelerators_used(&self) -> BTreeSet<String> {
+        let phases = self.sites.values().flat_map(|site| &site.phases);
+        let tranches = self.contracts.values().flat_map(|contract| &contract.tranches);
+        let layouts = self.deployments.values().flat_map(|deployment| deployment.layouts.keys());
+        phases
+            .map(|phase| &phase.accelerator)
+            .chain(tranches.map(|tranche| &tranche.accelerator))
+            .chain(layouts)
+            .chain(self.market.iter().map(|market| &market.accelerator))
+            .chain([&self.candidate.accelerator, &self.reference])
+            .cloned()
+            .collect()
+    }
+}
+
+/// Leaves the used entries: those of the file where there are any, else the shipped ones.
+fn keep_used<T: Clone>(
+    own: &mut BTreeMap<String, T>,
+    shipped: &BTreeMap<String, T>,
+    used: &BTreeSet<String>,
+) {
+    own.retain(|name, _| used.contains(name));
+    for name in used {
+        if let (false, Some(entry)) = (own.contains_key(name), shipped.get(name)) {
+            own.insert(name.clone(), entry.clone());
+        }
+    }
+}
