@@ -1,1 +1,7 @@
-fn main() {}
+//! The `sparkgap` program: everything is in the library, see [`sparkgap::cli`].
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    sparkgap::cli::main()
+}

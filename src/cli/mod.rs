@@ -1,0 +1,55 @@
+//! The command line: what is typed ([`Arguments`]) becomes what is done, and every failure an
+//! exit code. Progress goes to stderr and only to a terminal; results go to stdout and to files.
+
+mod adequacy;
+mod args;
+mod check;
+mod failure;
+mod progress;
+mod run;
+
+pub use args::{
+    AdequacyArguments, Arguments, CheckArguments, Command, RunArguments,
+};
+pub use failure::Failure;
+
+use std::io::{ErrorKind, IsTerminal, Write};
+use std::process::ExitCode;
+
+use clap::Parser;
+
+/// Parses the command line, runs it and says how it went: 0 done, 1 internal or I/O error,
+/// 2 usage or scenario error, 130 interrupted.
+#[must_use]
+pub fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let done = match arguments.command {
+        None => run::run(&arguments.run),
+        Some(Command::Run(run)) => run::run(&run),
+        Some(Command::Check(check)) => check::check(&check),
+        Some(Command::Adequacy(adequacy)) => adequacy::adequacy(&adequacy),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+            eprintln!("{}", failure.render(colour).trim_end());
+            ExitCode::from(failure.code())
+        }
+    }
+}
+
+/// Writes results to stdout; a reader that has gone away is no error.
+fn print(text: &str) -> Result<(), Failure> {
+    let mut out = std::io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(Failure::Print(error)),
+        _ => Ok(()),
+    }
+}
+
+/// Sets the number of threads; all cores when none is given.
+fn use_threads(threads: Option<u32>) -> Result<(), Failure> {
+    let count = threads.unwrap_or(0) as usize;
+    rayon::ThreadPoolBuilder::new().num_threads(count).build_global().map_err(Failure::Threads)
+}
