@@ -4,6 +4,7 @@ pub mod engine;
 pub mod event_queue;
 pub mod hardware;
 pub mod plan;
+pub mod report;
 pub mod rng;
 pub mod scenario;
 pub mod stats;
