@@ -5,6 +5,7 @@ pub mod event_queue;
 pub mod fleet;
 pub mod hardware;
 pub mod plan;
+pub mod report;
 pub mod rng;
 pub mod scenario;
 pub mod stats;

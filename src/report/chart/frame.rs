@@ -1,0 +1,203 @@
+//! What stands around the curves: title, subtitle, axes, footer, and the plot's coordinates.
+
+use plotters::prelude::{DrawingBackend, RGBColor};
+
+use crate::plan::Answer;
+use crate::report::rounding::Scale;
+use crate::report::{ReportError, short_hash};
+
+use super::SIZE;
+use super::curves::Area;
+use super::pen::{Align, Pen, Point, Type};
+use super::place::{broken, ticks};
+
+/// Demand, titles and everything else that is plain ink.
+pub(super) const INK: RGBColor = RGBColor(0x22, 0x28, 0x31);
+/// Demand above supply.
+pub(super) const GAP: RGBColor = RGBColor(0xD5, 0x5E, 0x00);
+/// The sheet.
+pub(super) const WHITE: RGBColor = RGBColor(255, 255, 255);
+const GREY: RGBColor = RGBColor(0x5F, 0x67, 0x70);
+const GRID: RGBColor = RGBColor(0xDD, 0xE1, 0xE5);
+
+/// Left edge of the title and of the footer.
+const MARGIN: f64 = 24.0;
+
+/// The rectangle of the curves and how values become places in it.
+pub(super) struct Plot {
+    /// Left edge.
+    pub left: f64,
+    /// Right edge.
+    pub right: f64,
+    /// Upper edge.
+    pub top: f64,
+    /// The axis.
+    pub bottom: f64,
+    /// First and last time.
+    pub span: (f64, f64),
+    /// Value at the upper edge.
+    pub highest: f64,
+    /// Scale of all figures of the chart.
+    pub scale: Scale,
+}
+
+impl Plot {
+    /// Place of a time.
+    pub fn x(&self, time: f64) -> f64 {
+        let part = (time - self.span.0) / (self.span.1 - self.span.0);
+        self.left + part * (self.right - self.left)
+    }
+
+    /// Place of a value.
+    pub fn y(&self, value: f64) -> f64 {
+        self.bottom - value / self.highest * (self.bottom - self.top)
+    }
+
+    /// A curve as points.
+    pub fn points(&self, times: &[f64], values: &[f64]) -> Vec<Point> {
+        times.iter().zip(values).map(|(time, value)| (self.x(*time), self.y(*value))).collect()
+    }
+
+    /// The outline of an area.
+    pub fn outline(&self, area: &Area) -> Vec<Point> {
+        let mut corners = self.points(&area.times, &area.low);
+        corners.reverse();
+        corners.extend(self.points(&area.times, &area.high));
+        corners
+    }
+
+    /// A value with its scale, as labels show it: `250k`.
+    pub fn figure(&self, value: f64) -> String {
+        let text = self.scale.value(value);
+        if text == "0" { text } else { format!("{text}{}", self.scale.letter) }
+    }
+}
+
+fn plain(size: f64, color: RGBColor) -> Type {
+    Type { size, bold: false, color }
+}
+
+/// The finding, what is drawn, and which run it was; returns where the plot may start.
+pub(super) fn heading<B: DrawingBackend>(
+    pen: &mut Pen<B>,
+    answer: &Answer,
+) -> Result<f64, ReportError> {
+    let room = f64::from(SIZE.0) - 2.0 * MARGIN;
+    let fits = |size: f64, pen: &Pen<B>| {
+        let kind = Type { size, bold: true, color: INK };
+        (kind, broken(&answer.finding, room, 3, |text| pen.width(text, kind)))
+    };
+    let (mut kind, mut lines) = fits(22.0, pen);
+    if lines.len() > 2 {
+        (kind, lines) = fits(18.0, pen);
+        lines = broken(&lines.join(" "), room, 2, |text| pen.width(text, kind));
+    }
+    let mut y = 12.0;
+    for line in &lines {
+        y += kind.size * 1.25;
+        pen.text(line, (MARGIN, y), Align::Left, kind)?;
+    }
+    let from = &answer.provenance;
+    let what = format!(
+        "Usable capacity by source and interactive peak demand, by quarter, in reference GPUs \
+         (one is a {} package with that year's software)",
+        answer.reference
+    );
+    let which = format!(
+        "Scenario {}, hash {}, {} worlds x {} inner years, seed {}, sparkgap {}",
+        from.scenario,
+        short_hash(&from.hash),
+        from.worlds,
+        from.inner_years,
+        from.seed,
+        from.version,
+    );
+    y += 6.0;
+    let small = plain(14.0, GREY);
+    for line in [what, which] {
+        y += 19.0;
+        let line = broken(&line, room, 1, |text| pen.width(text, small)).swap_remove(0);
+        pen.text(&line, (MARGIN, y), Align::Left, small)?;
+    }
+    Ok(y + 22.0)
+}
+
+/// What the picture means and what it is not; returns where the plot must end.
+pub(super) fn footer<B: DrawingBackend>(
+    pen: &mut Pen<B>,
+    answer: &Answer,
+    short: bool,
+) -> Result<f64, ReportError> {
+    let room = f64::from(SIZE.0) - 2.0 * MARGIN;
+    let small = plain(12.5, GREY);
+    let hour = answer.provenance.epoch_hours == 1.0;
+    let meaning = format!(
+        "{}: median (P50) demand above usable capacity. Lines: demand of the quarter's busiest \
+         {}, P50 solid, P10 and P90 over worlds dashed. Layers: mean usable capacity over worlds, \
+         outages and slips included.",
+        if short { "Shaded orange" } else { "Nothing is shaded, for nowhere is" },
+        if hour { "hour" } else { "interval" },
+    );
+    let meaning = if short { meaning } else { meaning.replacen("is: median", "is median", 1) };
+    let mut lines = broken(&meaning, room, 2, |text| pen.width(text, small));
+    let rest = 4 - lines.len();
+    let criterion = "The gap for the criterion is in the table: it holds in every hour of the year, \
+                     not at medians.";
+    let caveats = format!("{criterion} {}", answer.caveats.join(" "));
+    lines.extend(broken(&caveats, room, rest, |text| pen.width(text, small)));
+    let line_height = 16.5;
+    let top = f64::from(SIZE.1) - 14.0 - line_height * (lines.len() as f64 - 1.0);
+    for (index, line) in lines.iter().enumerate() {
+        pen.text(line, (MARGIN, top + index as f64 * line_height), Align::Left, small)?;
+    }
+    Ok(top - 60.0)
+}
+
+/// Horizontal grid with figures at the left; drawn before the curves.
+pub(super) fn grid<B: DrawingBackend>(pen: &mut Pen<B>, plot: &Plot) -> Result<(), ReportError> {
+    let kind = plain(13.0, GREY);
+    for value in ticks(plot.highest, 6) {
+        let y = plot.y(value);
+        pen.rectangle((plot.left, y - 0.5), (plot.right, y + 0.5), GRID, 1.0)?;
+        let text = if plot.scale.divisor > 1.0 && value > 0.0 {
+            format!("{}{}", value / plot.scale.divisor, plot.scale.letter)
+        } else {
+            value.to_string()
+        };
+        pen.text(&text, (plot.left - 10.0, y + 4.5), Align::Right, kind)?;
+    }
+    Ok(())
+}
+
+/// The axis with years and quarters; drawn after the curves.
+pub(super) fn calendar<B: DrawingBackend>(
+    pen: &mut Pen<B>,
+    plot: &Plot,
+) -> Result<(), ReportError> {
+    let axis = plot.bottom;
+    pen.rectangle((plot.left, axis - 0.5), (plot.right, axis + 0.5), INK, 1.0)?;
+    let (first, last) = plot.span;
+    let year_width = plot.x(first + 1.0) - plot.x(first);
+    let quarter_ticks = year_width >= 24.0;
+    let mut boundary = (first * 4.0).ceil() / 4.0;
+    while boundary <= last {
+        let x = plot.x(boundary);
+        let starts_year = boundary.fract() == 0.0;
+        if starts_year || quarter_ticks {
+            let length = if starts_year { 12.0 } else { 5.0 };
+            pen.rectangle((x - 0.5, axis), (x + 0.5, axis + length), GREY, 1.0)?;
+        }
+        boundary += 0.25;
+    }
+    let every = (44.0 / year_width).ceil().max(1.0) as usize;
+    let kind = Type { size: 14.0, bold: true, color: INK };
+    for year in (first.floor() as i32..=last.floor() as i32).step_by(every) {
+        let start = f64::from(year).max(first);
+        let end = (f64::from(year) + 1.0).min(last);
+        if plot.x(end) - plot.x(start) >= 20.0 {
+            let middle = plot.x((start + end) / 2.0);
+            pen.text(&year.to_string(), (middle, axis + 24.0), Align::Center, kind)?;
+        }
+    }
+    Ok(())
+}
