@@ -9,6 +9,7 @@ mod dispatch;
 mod draw;
 mod outcome;
 mod simulate;
+mod system;
 mod units;
 mod world;
 
@@ -18,6 +19,7 @@ pub use draw::{
 };
 pub use outcome::{Outcome, QuarterTally, Residuals, Unserved, YearTally};
 pub use simulate::simulate;
+pub use system::SystemUnits;
 pub use units::{Consequence, UnitCounts};
 pub use world::{
     CapacityChange, Class, DemandEvent, OnDemand, Pool, PoolKind, SiteLaw, Span, SurgeLaw, World,

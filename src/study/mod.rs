@@ -2,5 +2,7 @@
 //! result is collected in order, so that no number depends on how many there are.
 
 mod replicate;
+mod system;
 
 pub use replicate::{Watch, WorldRun, YearAdequacy, assess, replicate};
+pub use system::{SystemAdequacy, assess_system};

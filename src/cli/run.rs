@@ -1,0 +1,133 @@
+//! `sparkgap run`: a scenario in, the answer out.
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+
+use super::args::RunArguments;
+use super::progress::{bar, say, watch_interrupt};
+use super::{Failure, print, use_threads};
+use crate::plan::{Answer, required_external};
+use crate::report;
+use crate::scenario::Scenario;
+use crate::study::{ServingTable, Watch, characterise};
+
+/// Runs a scenario and writes its folder of results.
+pub(super) fn run(arguments: &RunArguments) -> Result<(), Failure> {
+    let scenario = load(arguments)?;
+    let stop = watch_interrupt();
+    use_threads(arguments.threads)?;
+    let folder = results_folder(&arguments.out, &scenario);
+    report::check_folder(&folder)?;
+    let started = Instant::now();
+    greet(arguments, &scenario);
+    let table = serving(arguments, &scenario, stop)?;
+    let answer = simulate(arguments, &scenario, &table, stop)?;
+    write(arguments, &scenario, &answer, &folder)?;
+    let seconds = started.elapsed().as_secs_f64();
+    let quiet = arguments.quiet;
+    if arguments.json {
+        print(&report::summary_json(&answer))?;
+    } else if quiet {
+        print(&format!("{}\n", answer.finding))?;
+    } else {
+        print(&report::table(&answer, None))?;
+    }
+    say(quiet, &format!("  done in {seconds:.1} s; wrote {}", folder.display()));
+    Ok(())
+}
+
+/// The scenario with what the command line overrides.
+fn load(arguments: &RunArguments) -> Result<Scenario, Failure> {
+    let mut scenario = match &arguments.config {
+        Some(path) => Scenario::load(path)?,
+        None => Scenario::embedded(),
+    };
+    let sampling = &mut scenario.sampling;
+    sampling.worlds = arguments.worlds.unwrap_or(sampling.worlds);
+    sampling.inner_years = arguments.inner.unwrap_or(sampling.inner_years);
+    sampling.seed = arguments.seed.unwrap_or(sampling.seed);
+    Ok(scenario)
+}
+
+fn results_folder(out: &Path, scenario: &Scenario) -> PathBuf {
+    out.join(format!("{}-{}", scenario.name, &scenario.hash()[..8]))
+}
+
+fn greet(arguments: &RunArguments, scenario: &Scenario) {
+    let source = arguments.config.as_ref().map_or_else(
+        || "embedded default".to_owned(),
+        |path| path.display().to_string(),
+    );
+    let sampling = scenario.sampling;
+    say(
+        arguments.quiet,
+        &format!(
+            "sparkgap {}  scenario {} ({source})  hash {}  seed {}  {} worlds x {} inner years",
+            env!("CARGO_PKG_VERSION"),
+            scenario.name,
+            &scenario.hash()[..8],
+            sampling.seed,
+            sampling.worlds,
+            sampling.inner_years,
+        ),
+    );
+}
+
+fn stopped(stop: &AtomicBool) -> Result<(), Failure> {
+    if stop.load(Ordering::Relaxed) { Err(Failure::Interrupted) } else { Ok(()) }
+}
+
+/// Serving curves, from the cache where it has them.
+fn serving(
+    arguments: &RunArguments,
+    scenario: &Scenario,
+    stop: &AtomicBool,
+) -> Result<ServingTable, Failure> {
+    let cache = (!arguments.no_cache).then(|| arguments.out.join(".serving"));
+    let bar = bar(0, "measuring serving", arguments.quiet);
+    let total = |points: usize| bar.set_length(points as u64);
+    let watch = Watch { world_done: &|| bar.inc(1), stop };
+    let table = characterise(scenario, cache.as_deref(), watch, &total);
+    bar.finish_and_clear();
+    stopped(stop)?;
+    let table = table.ok_or(Failure::Interrupted)?;
+    table.check(scenario).map_err(Failure::Unplannable)?;
+    Ok(table)
+}
+
+fn simulate(
+    arguments: &RunArguments,
+    scenario: &Scenario,
+    table: &ServingTable,
+    stop: &AtomicBool,
+) -> Result<Answer, Failure> {
+    let bar = bar(u64::from(scenario.sampling.worlds), "simulating worlds", arguments.quiet);
+    let watch = Watch { world_done: &|| bar.inc(1), stop };
+    let rate = table.rates(scenario);
+    let answer = required_external(scenario, &rate, watch);
+    bar.finish_and_clear();
+    stopped(stop)?;
+    answer.ok_or(Failure::Interrupted)
+}
+
+fn write(
+    arguments: &RunArguments,
+    scenario: &Scenario,
+    answer: &Answer,
+    folder: &Path,
+) -> Result<(), Failure> {
+    let mut files = vec![
+        ("run.ron", scenario.to_ron().into_bytes()),
+        ("summary.json", report::summary_json(answer).into_bytes()),
+        ("years.csv", report::years_csv(answer)),
+    ];
+    #[cfg(feature = "parquet")]
+    files.push(("worlds.parquet", report::worlds_parquet(answer)));
+    if !arguments.no_charts {
+        files.push(("gap.svg", report::gap_svg(answer)?.into_bytes()));
+        files.push(("gap.png", report::gap_png(answer)?));
+    }
+    report::write_folder(folder, &files)?;
+    Ok(())
+}

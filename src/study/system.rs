@@ -1,0 +1,94 @@
+//! Loss of load of a reliability test system by sequential Monte Carlo on the fleet's loop.
+
+use rayon::prelude::*;
+use serde::Serialize;
+
+use crate::fleet::{World, simulate};
+use crate::rng::StreamKey;
+use crate::stats::Estimate;
+
+/// Samples that one task simulates; fixed, so that sums do not depend on threads.
+const BLOCK: u32 = 64;
+
+/// Risk of a system over its period.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct SystemAdequacy {
+    /// Samples of the whole period.
+    pub samples: u32,
+    /// Hours of the period.
+    pub hours: usize,
+    /// Hours of the period in which load is not covered: available < load.
+    pub lole_hours: Estimate,
+    /// Days of the period whose hour of largest load is not covered.
+    pub lole_days: Estimate,
+    /// Load that is not covered, capacity-hours.
+    pub eue: Estimate,
+    /// The same over all load, parts per million.
+    pub neue_ppm: Estimate,
+    /// Probability of loss of load in each hour of the period.
+    pub lolp: Vec<f64>,
+}
+
+/// Simulates a system (see [`World::of_system`]) `samples` times.
+#[must_use]
+pub fn assess_system(world: &World, samples: u32, seed: u64) -> SystemAdequacy {
+    let hours = world.epochs;
+    let load = &world.curves[0];
+    let peaks: Vec<usize> = (0..hours.div_ceil(24))
+        .map(|day| {
+            let of_day = day * 24..((day + 1) * 24).min(hours);
+            of_day.max_by(|a, b| load[*a].total_cmp(&load[*b]).then(b.cmp(a))).unwrap_or(0)
+        })
+        .collect();
+    let blocks: Vec<Block> = (0..samples.div_ceil(BLOCK))
+        .into_par_iter()
+        .map(|block| {
+            let numbers = block * BLOCK..((block + 1) * BLOCK).min(samples);
+            let mut sums = Block { short: vec![0; hours], rows: Vec::new() };
+            for sample in numbers {
+                let key = StreamKey::inner(seed, 0, u64::from(sample));
+                sums.add(&simulate(world, key).residuals.own, &peaks);
+            }
+            sums
+        })
+        .collect();
+    let rows: Vec<&[f64; 3]> = blocks.iter().flat_map(|block| &block.rows).collect();
+    let column = |index: usize, scale: f64| {
+        let values: Vec<f64> = rows.iter().map(|row| row[index] * scale).collect();
+        Estimate::of(&values)
+    };
+    let count = f64::from(samples);
+    let short = |hour: usize| blocks.iter().map(|block| block.short[hour]).sum::<u64>() as f64;
+    SystemAdequacy {
+        samples,
+        hours,
+        lole_hours: column(0, 1.0),
+        lole_days: column(1, 1.0),
+        eue: column(2, 1.0),
+        neue_ppm: column(2, 1e6 / load.iter().sum::<f64>()),
+        lolp: (0..hours).map(|hour| short(hour) / count).collect(),
+    }
+}
+
+/// Sums over a block of samples.
+struct Block {
+    /// Samples short in each hour.
+    short: Vec<u64>,
+    /// Hours short, days short and unserved load of each sample.
+    rows: Vec<[f64; 3]>,
+}
+
+impl Block {
+    fn add(&mut self, margins: &[f64], peaks: &[usize]) {
+        let (mut hours, mut unserved) = (0.0, 0.0);
+        for (short, margin) in self.short.iter_mut().zip(margins) {
+            if *margin > 0.0 {
+                *short += 1;
+                hours += 1.0;
+                unserved += margin;
+            }
+        }
+        let days = peaks.iter().filter(|hour| margins[**hour] > 0.0).count() as f64;
+        self.rows.push([hours, days, unserved]);
+    }
+}
