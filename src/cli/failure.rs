@@ -31,7 +31,7 @@ impl Failure {
     #[must_use]
     pub fn code(&self) -> u8 {
         match self {
-            Self::Scenario(ScenarioError::Invalid(_)) | Self::Unplannable(_) => 2,
+            Self::Scenario(ScenarioError::Invalid { .. }) | Self::Unplannable(_) => 2,
             Self::Scenario(ScenarioError::Read { .. })
             | Self::Report(_)
             | Self::Print(_)

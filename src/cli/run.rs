@@ -86,9 +86,8 @@ fn serving(
 ) -> Result<ServingTable, Failure> {
     let cache = (!arguments.no_cache).then(|| arguments.out.join(".serving"));
     let bar = bar(0, "measuring serving", arguments.quiet);
-    let total = |points: usize| bar.set_length(points as u64);
-    let watch = Watch { world_done: &|| bar.inc(1), stop };
-    let table = characterise(scenario, cache.as_deref(), watch, &total);
+    let watch = Watch { begun: &|points| bar.set_length(points), done: &|| bar.inc(1), stop };
+    let table = characterise(scenario, cache.as_deref(), watch);
     bar.finish_and_clear();
     stopped(stop)?;
     let table = table.ok_or(Failure::Interrupted)?;
@@ -102,8 +101,8 @@ fn simulate(
     table: &ServingTable,
     stop: &AtomicBool,
 ) -> Result<Answer, Failure> {
-    let bar = bar(u64::from(scenario.sampling.worlds), "simulating worlds", arguments.quiet);
-    let watch = Watch { world_done: &|| bar.inc(1), stop };
+    let bar = bar(0, "simulating worlds", arguments.quiet);
+    let watch = Watch { begun: &|worlds| bar.set_length(worlds), done: &|| bar.inc(1), stop };
     let rate = table.rates(scenario);
     let answer = required_external(scenario, &rate, watch);
     bar.finish_and_clear();

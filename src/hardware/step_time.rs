@@ -148,12 +148,7 @@ impl Roofline {
     /// A step time measured as an affine law: `base + per_sequence D + per_kv_token S +
     /// per_prompt_token P`, all in seconds.
     #[must_use]
-    pub fn affine(
-        base: f64,
-        per_sequence: f64,
-        per_kv_token: f64,
-        per_prompt_token: f64,
-    ) -> Self {
+    pub fn affine(base: f64, per_sequence: f64, per_kv_token: f64, per_prompt_token: f64) -> Self {
         Self {
             overhead: base,
             decode_compute: per_sequence,
@@ -169,6 +164,41 @@ impl Roofline {
             width: 1.0,
             tokens_per_step: 1.0,
         }
+    }
+
+    /// The coefficients in the order of the fields, for a content key.
+    #[must_use]
+    pub fn coefficients(&self) -> [f64; 13] {
+        let Self {
+            overhead,
+            decode_compute,
+            prefill_compute,
+            kv_compute,
+            prefill_attention,
+            dense_read,
+            expert_read,
+            expert_miss,
+            kv_read,
+            decode_network,
+            prefill_network,
+            width,
+            tokens_per_step,
+        } = *self;
+        [
+            overhead,
+            decode_compute,
+            prefill_compute,
+            kv_compute,
+            prefill_attention,
+            dense_read,
+            expert_read,
+            expert_miss,
+            kv_read,
+            decode_network,
+            prefill_network,
+            width,
+            tokens_per_step,
+        ]
     }
 
     /// Seconds of a step with a fluid amount of work: `decode` sequences with `kv` context

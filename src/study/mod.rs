@@ -1,8 +1,18 @@
-//! Many simulations at once: worlds, characterisation. The only floor that uses threads; every
-//! result is collected in order, so that no number depends on how many there are.
+//! Many simulations at once: characterisation of serving, worlds, test systems. The only floor
+//! that uses threads; every shard owns its state and results are collected in order, so that no
+//! number depends on how many threads there are.
 
+mod cache;
+mod characterise;
 mod replicate;
+mod serving;
 mod system;
+mod watch;
 
-pub use replicate::{Watch, WorldRun, YearAdequacy, assess, replicate};
+pub use characterise::{
+    MODEL_VERSION, ServingEntry, ServingSample, ServingTable, calls_per_second_per_gpu,
+    characterise,
+};
+pub use replicate::{WorldRun, YearAdequacy, assess, replicate};
 pub use system::{SystemAdequacy, assess_system};
+pub use watch::Watch;

@@ -1,11 +1,10 @@
 //! Worlds on all cores: each is drawn, simulated and reduced by one thread, and the reductions
 //! are collected in order of world number.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-
 use rayon::prelude::*;
 use serde::Serialize;
 
+use super::Watch;
 use crate::fleet::{Draw, DrawnWorld, Outcome, ServingRate, draw_world, simulate};
 use crate::rng::StreamKey;
 use crate::scenario::Scenario;
@@ -22,15 +21,6 @@ pub struct WorldRun {
     pub outcomes: Vec<Outcome>,
 }
 
-/// What a caller may watch and stop while worlds run.
-#[derive(Clone, Copy)]
-pub struct Watch<'a> {
-    /// Called after each world, from any thread.
-    pub world_done: &'a (dyn Fn() + Sync),
-    /// When set, worlds that have not begun are given up.
-    pub stop: &'a AtomicBool,
-}
-
 /// Draws, simulates and reduces every world of a scenario. `None` when it was stopped.
 ///
 /// A world depends on the seed and its own number only: not on how many worlds there are, on
@@ -42,10 +32,11 @@ pub fn replicate<T: Send>(
     reduce: impl Fn(&WorldRun) -> T + Sync,
 ) -> Option<Vec<T>> {
     let sampling = scenario.sampling;
+    (watch.begun)(u64::from(sampling.worlds));
     (0..sampling.worlds)
         .into_par_iter()
         .map(|world| {
-            if watch.stop.load(Ordering::Relaxed) {
+            if watch.stopped() {
                 return None;
             }
             let draw = Draw::of_world(sampling.seed, u64::from(world));
@@ -57,7 +48,7 @@ pub fn replicate<T: Send>(
                 })
                 .collect();
             let reduced = reduce(&WorldRun { world, drawn, outcomes });
-            (watch.world_done)();
+            (watch.done)();
             Some(reduced)
         })
         .collect()
@@ -81,9 +72,7 @@ pub struct YearAdequacy {
 /// How adequate the fleet of a scenario is, year by year.
 #[must_use]
 pub fn assess(scenario: &Scenario, rate: &ServingRate<'_>) -> Vec<YearAdequacy> {
-    let never = AtomicBool::new(false);
-    let watch = Watch { world_done: &|| {}, stop: &never };
-    let worlds = replicate(scenario, rate, watch, |run| {
+    let worlds = replicate(scenario, rate, Watch::nobody(), |run| {
         let hours = run.drawn.world.epoch_hours();
         let count = run.outcomes.len() as f64;
         let years = 0..run.drawn.world.years.len();

@@ -1,0 +1,82 @@
+//! What a GPU serves in a world: measured eta times the fluid capacity at the world's inputs.
+
+use super::characterise::{ServingTable, calls_per_second_per_gpu};
+use crate::demand::{Service, Workload};
+use crate::engine::{CallMeans, CallShape};
+use crate::fleet::ServingInputs;
+use crate::scenario::Scenario;
+
+/// Means of a workload's calls in the middle of the horizon: their spreads hold at any mean.
+fn typical(scenario: &Scenario, workload: &Workload) -> Option<CallMeans> {
+    let (first, last) = (scenario.horizon.first_year, scenario.horizon.last_year);
+    let middle = f64::midpoint(f64::from(first), f64::from(last) + 1.0);
+    CallShape::central(workload, middle).map(|shape| shape.means())
+}
+
+impl ServingTable {
+    /// The answer to "how many calls per second does one GPU serve", for the worlds of a scenario.
+    pub fn rates<'a>(
+        &'a self,
+        scenario: &'a Scenario,
+    ) -> impl Fn(&ServingInputs<'_>) -> f64 + Sync + 'a {
+        let typical: Vec<Option<CallMeans>> =
+            scenario.workloads.values().map(|workload| typical(scenario, workload)).collect();
+        move |inputs| self.rate(scenario, &typical, inputs).unwrap_or(0.0)
+    }
+
+    fn rate(
+        &self,
+        scenario: &Scenario,
+        typical: &[Option<CallMeans>],
+        inputs: &ServingInputs<'_>,
+    ) -> Option<f64> {
+        let row = self.workload(inputs.workload)?;
+        let eta = self.eta(row, self.accelerator(inputs.accelerator)?, inputs.year)?;
+        let workload = &scenario.workloads[inputs.workload];
+        let deployment = &scenario.deployments[inputs.workload];
+        let layout = deployment.layouts.get(inputs.accelerator)?;
+        let llm = scenario.models[&deployment.model].scaled(inputs.size);
+        let calls = CallMeans {
+            prompt: inputs.call.prompt,
+            cached: inputs.call.prompt * inputs.call.cached,
+            output: inputs.call.output,
+            ..typical[row]?
+        };
+        let tpot = match workload.service {
+            Service::Interactive { tpot_p99, .. } => Some(tpot_p99),
+            Service::Deferrable { .. } => None,
+        };
+        let accelerator = &scenario.hardware[inputs.accelerator];
+        let replica = (layout, deployment);
+        calls_per_second_per_gpu(eta, accelerator, &llm, replica, &calls, tpot, inputs.speed)
+    }
+
+    /// Whether the candidate and the reference can serve every workload in every year: without
+    /// that neither a need nor a reference GPU has a meaning.
+    ///
+    /// # Errors
+    /// One sentence with the first workload that cannot be served and what to change.
+    pub fn check(&self, scenario: &Scenario) -> Result<(), String> {
+        let roles =
+            [("candidate", &scenario.candidate.accelerator), ("reference", &scenario.reference)];
+        for (role, accelerator) in roles {
+            for workload in scenario.workloads.keys() {
+                let years = [scenario.horizon.first_year, scenario.horizon.last_year];
+                let served =
+                    years.iter().all(|year| self.served(workload, accelerator, f64::from(*year)));
+                if !served {
+                    return Err(format!(
+                        "the {role} `{accelerator}` cannot serve `{workload}` within its promises \
+                         in every year: give deployments.{workload}.layouts.{accelerator} more \
+                         GPUs, loosen the workload's service, or choose another {role}"
+                    ));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn served(&self, workload: &str, accelerator: &str, year: f64) -> bool {
+        self.eta_of(workload, accelerator, year).is_some_and(|eta| eta > 0.0)
+    }
+}
