@@ -1,0 +1,248 @@
+//! The serving curve: the closed-form capacity F of a replica, and the share eta of it at which
+//! the latency promises really hold, measured by simulation.
+
+use serde::Serialize;
+
+use super::cluster::{Cluster, Watch};
+use super::kv_cache::BLOCK;
+use super::load::{CallMeans, CallShape, Draws};
+use super::model::ReplicaModel;
+use super::{Prefill, Scheduler};
+use crate::hardware::StepTime;
+use crate::rng::StreamKey;
+use crate::units::Seconds;
+
+/// What keeps the batch of a fluid replica from growing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub enum FluidLimit {
+    /// The time per output token.
+    Tpot,
+    /// The context memory.
+    Memory,
+    /// The scheduler's largest batch.
+    Sequences,
+    /// The scheduler's tokens per step: prompts could not keep up.
+    TokenBudget,
+}
+
+/// Capacity of a replica in the fluid limit: a steady batch of mean calls, no randomness.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct FluidCapacity {
+    /// Calls per second of a replica.
+    pub calls_per_second: f64,
+    /// Calls per second and GPU.
+    pub calls_per_second_per_gpu: f64,
+    /// Sequences in the batch.
+    pub batch: f64,
+    /// Time per output token at that batch.
+    pub tpot: Seconds,
+    /// What binds.
+    pub limit: FluidLimit,
+}
+
+/// Decode and prefill of mean calls, ready to be priced at any batch.
+struct Fluid<'a> {
+    model: &'a ReplicaModel,
+    /// Steps of a call: its decode steps and the one of its prefill.
+    steps: f64,
+    context: f64,
+    cached: f64,
+    /// Prompt tokens computed.
+    computed: f64,
+    pairs: f64,
+}
+
+impl<'a> Fluid<'a> {
+    fn new(model: &'a ReplicaModel, calls: &CallMeans) -> Self {
+        let decode = (calls.output - 1.0).max(0.0) / model.roofline.tokens_per_step;
+        Self {
+            model,
+            steps: decode + 1.0,
+            context: calls.context(),
+            cached: calls.cached,
+            computed: (calls.prompt - calls.cached).max(1.0),
+            pairs: calls.prefill_pairs(),
+        }
+    }
+
+    /// Mean seconds between two decode steps at a batch, the prefill that this batch needs
+    /// included; infinite where prompts could not keep up with the batch.
+    fn step_seconds(&self, batch: f64) -> f64 {
+        let roofline = &self.model.roofline;
+        let scheduler: &Scheduler = &self.model.scheduler;
+        let budget = f64::from(scheduler.token_budget);
+        let decode = batch * (self.steps - 1.0) / self.steps;
+        let kv = decode * self.context;
+        let wanted = batch * self.computed / self.steps;
+        let plain = roofline.seconds(decode, kv, 0.0, 0.0, 0.0);
+        let chunked = scheduler.prefill == Prefill::Chunked;
+        let room = if chunked { budget - decode } else { budget };
+        if chunked && wanted > room {
+            return f64::INFINITY;
+        }
+        // Prompts come one by one unless several arrive within a step.
+        let chunk = self.computed.max(wanted).min(room);
+        let prompts = chunk / self.computed;
+        let before = if prompts >= 1.0 {
+            prompts * self.cached
+        } else {
+            self.cached + (self.computed - chunk) / 2.0
+        };
+        let pairs = prompts * self.pairs;
+        let share = wanted / chunk;
+        if chunked {
+            let mixed = roofline.seconds(decode, kv, chunk, before, pairs);
+            plain + share * (mixed - plain)
+        } else {
+            plain + share * roofline.seconds(0.0, 0.0, chunk, before, pairs)
+        }
+    }
+
+    fn tpot(&self, batch: f64) -> f64 {
+        self.step_seconds(batch) / self.model.roofline.tokens_per_step
+    }
+}
+
+/// The largest batch of mean calls whose time per output token stays within `tpot` (no limit:
+/// `None`) and whose context fits, and its throughput. `None` where not even one call does.
+#[must_use]
+pub fn fluid_capacity(
+    model: &ReplicaModel,
+    calls: &CallMeans,
+    tpot: Option<Seconds>,
+) -> Option<FluidCapacity> {
+    let fluid = Fluid::new(model, calls);
+    // Half a block of every sequence is empty on average.
+    let by_memory = model.kv_tokens as f64 / (fluid.context + BLOCK as f64 / 2.0);
+    let by_sequences = f64::from(model.scheduler.max_sequences);
+    let most = by_memory.min(by_sequences);
+    let limit = tpot.map_or(f64::MAX, |limit| limit.0);
+    if most < 1.0 || fluid.tpot(1.0) > limit {
+        return None;
+    }
+    let (mut low, mut high) = (1.0, most);
+    if fluid.tpot(most) <= limit {
+        low = most;
+    } else {
+        while high - low > 1e-6 * high {
+            let middle = f64::midpoint(low, high);
+            if fluid.tpot(middle) <= limit { low = middle } else { high = middle }
+        }
+    }
+    let seconds = fluid.step_seconds(low);
+    let limit = if low < most && fluid.step_seconds(high).is_infinite() {
+        FluidLimit::TokenBudget
+    } else if low < most {
+        FluidLimit::Tpot
+    } else if by_memory < by_sequences {
+        FluidLimit::Memory
+    } else {
+        FluidLimit::Sequences
+    };
+    let calls_per_second = low / (fluid.steps * seconds);
+    Some(FluidCapacity {
+        calls_per_second,
+        calls_per_second_per_gpu: calls_per_second / f64::from(model.gpus),
+        batch: low,
+        tpot: Seconds(seconds / model.roofline.tokens_per_step),
+        limit,
+    })
+}
+
+/// Limits on the 99th percentiles over calls.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct LatencyLimits {
+    /// Time to first token.
+    pub ttft_p99: Seconds,
+    /// Mean time per output token of a call.
+    pub tpot_p99: Seconds,
+}
+
+/// What ends the range of loads at which the promises hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub enum SloLimit {
+    /// Time to first token is the first to break.
+    Ttft,
+    /// Time per output token is the first to break.
+    Tpot,
+    /// Neither broke within the loads searched.
+    None,
+}
+
+/// One point of the serving curve.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct ServingPoint {
+    /// Highest load at which both promises hold, as a share of the fluid capacity; 0 where they
+    /// do not hold for a lone call.
+    pub eta: f64,
+    /// Lowest load tried above `eta` at which one was broken (a share too).
+    pub broken: f64,
+    /// Calls per second and GPU at `eta`.
+    pub calls_per_second_per_gpu: f64,
+    /// 99th percentile of the time to first token at `eta`.
+    pub ttft_p99: Seconds,
+    /// 99th percentile of the time per output token at `eta`.
+    pub tpot_p99: Seconds,
+    /// What breaks beyond it.
+    pub limit: SloLimit,
+}
+
+/// Replicas of the cluster on which eta is measured.
+pub const REPLICAS: u32 = 16;
+/// Load, as a share of F, at which calls practically never meet.
+const LONE: f64 = 0.01;
+/// Highest share of F that is tried.
+const HIGHEST: f64 = 1.3;
+/// Halvings of the range: its end is 1 % of F wide.
+const HALVINGS: u32 = 7;
+/// Times that the batch of a replica is renewed in a run.
+const RENEWALS: f64 = 10.0;
+
+/// Measures the share of the fluid capacity at which the promises hold, on a cluster behind the
+/// model's router, by bisection on the same requests. `None` where the fluid capacity is none.
+#[must_use]
+pub fn measure(
+    model: &ReplicaModel,
+    calls: &CallShape,
+    limits: LatencyLimits,
+    key: StreamKey,
+) -> Option<ServingPoint> {
+    let fluid = fluid_capacity(model, &calls.means(), Some(limits.tpot_p99))?;
+    let full = fluid.calls_per_second * f64::from(REPLICAS);
+    let step_time = StepTime::new(&model.roofline);
+    let cluster = Cluster { step_time: &step_time, model, replicas: REPLICAS };
+    let attempt = |draws: &Draws, share: f64| {
+        let mut watch = Watch::new(limits, draws.counted());
+        cluster.run(draws, full * share, key, &mut watch);
+        watch
+    };
+    let lone = Draws::new(calls, 4_000, (0, 4_000), key);
+    let mut held = attempt(&lone, LONE);
+    let mut limit = held.broken();
+    let mut range = (0.0, LONE);
+    if limit == SloLimit::None {
+        let wanted = (RENEWALS * fluid.batch * f64::from(REPLICAS)).clamp(4e4, 4e5) as u32;
+        let draws = Draws::new(calls, wanted, (wanted / 3, wanted - wanted / 10), key);
+        range = (LONE, HIGHEST);
+        for _ in 0..HALVINGS {
+            let middle = f64::midpoint(range.0, range.1);
+            let tried = attempt(&draws, middle);
+            if tried.broken() == SloLimit::None {
+                held = tried;
+                range.0 = middle;
+            } else {
+                limit = tried.broken();
+                range.1 = middle;
+            }
+        }
+    }
+    let percentile = |of: &crate::stats::Histogram| Seconds(of.quantile(0.99) as f64 * 1e-12);
+    Some(ServingPoint {
+        eta: range.0,
+        broken: range.1,
+        calls_per_second_per_gpu: range.0 * fluid.calls_per_second_per_gpu,
+        ttft_p99: percentile(&held.latencies.ttft),
+        tpot_p99: percentile(&held.latencies.tpot),
+        limit,
+    })
+}

@@ -1,0 +1,298 @@
+//! What arrives: Poisson calls whose lengths follow quantile tables.
+//!
+//! Requests are drawn once at unit rate and then stretched to any load, so that every load of a
+//! search sees the same requests (common random numbers).
+
+use serde::Serialize;
+
+use super::request::Request;
+use crate::demand::{LengthTable, Shape, TokenLengths, Workload, length_tables};
+use crate::rng::{StreamKey, exponential, uniform};
+use crate::time::EngineTime;
+
+/// Knots of the quantile table of a lognormal law.
+const KNOTS: usize = 256;
+
+/// A quantile table of a shape, scaled to a mean; `None` for a table that does not exist.
+#[must_use]
+pub fn scaled_table(shape: &Shape, mean: f64) -> Option<LengthTable> {
+    let quantiles = match shape {
+        Shape::Fixed => vec![(0.0, 1.0), (1.0, 1.0)],
+        Shape::Lognormal(sigma) => lognormal_knots(*sigma),
+        Shape::Empirical(name) => length_tables().get(name)?.quantiles.clone(),
+    };
+    let own = moments(&quantiles).0;
+    let factor = if own > 0.0 { mean / own } else { 0.0 };
+    let quantiles = quantiles.iter().map(|knot| (knot.0, knot.1 * factor)).collect();
+    Some(LengthTable { source: String::new(), as_of: String::new(), mean, quantiles })
+}
+
+/// Quantiles of a lognormal law with median 1, denser towards the upper tail, which is cut at
+/// 2e-7 of the probability.
+fn lognormal_knots(sigma: f64) -> Vec<(f64, f64)> {
+    let z_at = |index: usize| -4.0 + 9.1 * index as f64 / KNOTS as f64;
+    let mut knots: Vec<(f64, f64)> = (0..=KNOTS)
+        .map(|index| {
+            let z = z_at(index);
+            let p = 0.5 * libm::erfc(-z / std::f64::consts::SQRT_2);
+            (p, libm::exp(sigma * z))
+        })
+        .collect();
+    knots[0].0 = 0.0;
+    knots[KNOTS].0 = 1.0;
+    knots
+}
+
+/// First and second moment of a piecewise linear quantile function.
+fn moments(quantiles: &[(f64, f64)]) -> (f64, f64) {
+    let mut sums = (0.0, 0.0);
+    for pair in quantiles.windows(2) {
+        let ((p0, t0), (p1, t1)) = (pair[0], pair[1]);
+        sums.0 += (p1 - p0) * (t0 + t1) / 2.0;
+        sums.1 += (p1 - p0) * (t0 * t0 + t0 * t1 + t1 * t1) / 3.0;
+    }
+    sums
+}
+
+/// Lengths of the calls of a workload.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct CallShape {
+    /// Prompt tokens, cached ones included.
+    pub prompt: LengthTable,
+    /// Share of a prompt found in the prefix cache.
+    pub cached: f64,
+    /// Visible output tokens.
+    pub output: LengthTable,
+    /// Thinking tokens, none for calls that do not think.
+    pub thinking: Option<LengthTable>,
+}
+
+impl CallShape {
+    /// Calls of one fixed length.
+    #[must_use]
+    pub fn fixed(prompt: u32, cached: f64, output: u32) -> Self {
+        let table = |mean: u32| {
+            let mean = f64::from(mean);
+            let quantiles = vec![(0.0, mean), (1.0, mean)];
+            LengthTable { source: String::new(), as_of: String::new(), mean, quantiles }
+        };
+        Self { prompt: table(prompt), cached, output: table(output), thinking: None }
+    }
+
+    /// The calls of a workload at a decimal year, every uncertain part at its median; `None` where
+    /// it names a table that does not exist.
+    #[must_use]
+    pub fn central(workload: &Workload, year: f64) -> Option<Self> {
+        let table =
+            |lengths: &TokenLengths| scaled_table(&lengths.shape, lengths.mean.central(year).0);
+        let thinking = match &workload.thinking {
+            Some(lengths) => Some(table(lengths)?),
+            None => None,
+        };
+        Some(Self {
+            prompt: table(&workload.prompt)?,
+            cached: workload.cached.central().0,
+            output: table(&workload.output)?,
+            thinking,
+        })
+    }
+
+    /// Means and spreads.
+    #[must_use]
+    pub fn means(&self) -> CallMeans {
+        let (prompt, prompt_square) = moments(&self.prompt.quantiles);
+        let (visible, visible_square) = moments(&self.output.quantiles);
+        let thinking = self.thinking.as_ref().map(|table| moments(&table.quantiles));
+        let (thought, thought_square) = thinking.unwrap_or((0.0, 0.0));
+        let output = visible + thought;
+        let square = visible_square + thought_square + 2.0 * visible * thought;
+        let spread = |square: f64, mean: f64| if mean > 0.0 { square / (mean * mean) } else { 1.0 };
+        CallMeans {
+            prompt,
+            cached: prompt * self.cached,
+            output,
+            prompt_spread: spread(prompt_square, prompt),
+            output_spread: spread(square, output),
+        }
+    }
+}
+
+/// What the closed forms need of the lengths of calls: means, and spreads that stay when the means
+/// are scaled.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct CallMeans {
+    /// Mean prompt tokens, cached ones included.
+    pub prompt: f64,
+    /// Mean cached prompt tokens.
+    pub cached: f64,
+    /// Mean output tokens, thinking included.
+    pub output: f64,
+    /// Mean square over squared mean of the prompt tokens; 1 when all are equal.
+    pub prompt_spread: f64,
+    /// Mean square over squared mean of the output tokens.
+    pub output_spread: f64,
+}
+
+impl CallMeans {
+    /// Context tokens of a sequence, mean over its decode steps: its prompt and half of what it
+    /// will write, long outputs counted by their length.
+    #[must_use]
+    pub fn context(&self) -> f64 {
+        self.prompt + self.output * self.output_spread / 2.0
+    }
+
+    /// Mean number of pairs of computed prompt token and the context that it attends to.
+    #[must_use]
+    pub fn prefill_pairs(&self) -> f64 {
+        let share = if self.prompt > 0.0 { self.cached / self.prompt } else { 0.0 };
+        self.prompt * self.prompt * self.prompt_spread * (1.0 - share * share) / 2.0
+    }
+}
+
+/// Poisson calls for one cluster.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Load {
+    /// Calls per second to the whole cluster.
+    pub calls_per_second: f64,
+    /// Their lengths.
+    pub calls: CallShape,
+}
+
+/// Requests at unit rate, to be stretched to a load.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Draws {
+    requests: Vec<(f64, Request)>,
+}
+
+/// Entries of an inverse table: lengths are drawn by their upper 16 bits and interpolated.
+const CELLS: usize = 1 << 12;
+
+struct Sampler {
+    cells: Vec<f64>,
+    tail: LengthTable,
+}
+
+impl Sampler {
+    fn new(table: &LengthTable) -> Self {
+        let cells = (0..=CELLS).map(|cell| table.at(cell as f64 / CELLS as f64)).collect();
+        Self { cells, tail: table.clone() }
+    }
+
+    fn at(&self, u: f64) -> f64 {
+        let place = u * CELLS as f64;
+        let cell = place as usize;
+        // The last cells hold the tail, which is not straight inside a cell.
+        if cell + 64 >= CELLS {
+            return self.tail.at(u);
+        }
+        let part = place - cell as f64;
+        self.cells[cell] + (self.cells[cell + 1] - self.cells[cell]) * part
+    }
+}
+
+impl Draws {
+    /// Draws `count` requests from the streams of `key`; those from `counted.0` on and before
+    /// `counted.1` have their latencies counted.
+    #[must_use]
+    pub fn new(calls: &CallShape, count: u32, counted: (u32, u32), key: StreamKey) -> Self {
+        let mut gaps = key.stream("arrivals");
+        let mut prompts = key.stream("prompt lengths");
+        let mut outputs = key.stream("output lengths");
+        let mut thoughts = key.stream("thinking lengths");
+        let prompt = Sampler::new(&calls.prompt);
+        let output = Sampler::new(&calls.output);
+        let thinking = calls.thinking.as_ref().map(Sampler::new);
+        let mut at = 0.0;
+        let requests = (0..count).map(|index| {
+            at += exponential(&mut gaps);
+            let tokens = (prompt.at(uniform(&mut prompts)).round() as u32).max(1);
+            let mut made = output.at(uniform(&mut outputs));
+            if let Some(thinking) = &thinking {
+                made += thinking.at(uniform(&mut thoughts));
+            }
+            let cached = (f64::from(tokens) * calls.cached) as u32;
+            let request = Request {
+                arrival: EngineTime(0),
+                prompt: tokens,
+                cached: cached.min(tokens - 1),
+                output: (made.round() as u32).max(1),
+                counted: (counted.0..counted.1).contains(&index),
+            };
+            (at, request)
+        });
+        Self { requests: requests.collect() }
+    }
+
+    /// The requests at a rate, in order of arrival.
+    pub fn at_rate(&self, calls_per_second: f64) -> impl Iterator<Item = Request> {
+        self.requests.iter().map(move |(at, request)| Request {
+            arrival: EngineTime::from_seconds(at / calls_per_second),
+            ..*request
+        })
+    }
+
+    /// How many requests have their latencies counted.
+    pub(super) fn counted(&self) -> u64 {
+        self.requests.iter().filter(|entry| entry.1.counted).count() as u64
+    }
+
+    /// How many requests there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.requests.len()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.requests.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lognormal_table_has_its_moments() {
+        for sigma in [0.3, 0.8, 1.0] {
+            let table = scaled_table(&Shape::Lognormal(sigma), 1000.0).unwrap();
+            let (mean, square) = moments(&table.quantiles);
+            assert!((mean - 1000.0).abs() < 1e-9 * mean);
+            let exact = 1e6 * libm::exp(sigma * sigma);
+            assert!((square / exact - 1.0).abs() < 0.01, "{sigma}: {square} {exact}");
+            let median = 1000.0 * libm::exp(-sigma * sigma / 2.0);
+            assert!((table.at(0.5) / median - 1.0).abs() < 0.01);
+        }
+    }
+
+    #[test]
+    fn shipped_tables_keep_their_mean_and_spread() {
+        for (name, table) in length_tables() {
+            let scaled = scaled_table(&Shape::Empirical(name.clone()), 500.0).unwrap();
+            let (mean, square) = moments(&scaled.quantiles);
+            assert!((mean - 500.0).abs() < 1e-6);
+            let (own, own_square) = moments(&table.quantiles);
+            assert!((square / (mean * mean) / (own_square / (own * own)) - 1.0).abs() < 1e-9);
+        }
+    }
+
+    #[test]
+    fn draws_follow_their_law_and_stretch_to_a_rate() {
+        let prompt = scaled_table(&Shape::Lognormal(1.0), 1000.0).unwrap();
+        let calls = CallShape { prompt, cached: 0.25, ..CallShape::fixed(1, 0.0, 7) };
+        let count = 100_000;
+        let draws = Draws::new(&calls, count, (10, 20), StreamKey::world(1, 0));
+        let slow: Vec<Request> = draws.at_rate(2.0).collect();
+        let fast: Vec<Request> = draws.at_rate(4.0).collect();
+        let mean = slow.iter().map(|r| f64::from(r.prompt)).sum::<f64>() / f64::from(count);
+        // Standard error: sqrt((e - 1) / n) of the mean.
+        let error = 1000.0 * ((std::f64::consts::E - 1.0) / f64::from(count)).sqrt();
+        assert!((mean - 1000.0).abs() < 4.0 * error, "{mean}");
+        assert_eq!(slow.iter().filter(|request| request.counted).count(), 10);
+        let span = slow[slow.len() - 1].arrival.seconds();
+        assert!((span - 50_000.0).abs() < 4.0 * 50_000.0 / f64::from(count).sqrt());
+        assert!((fast[fast.len() - 1].arrival.seconds() * 2.0 - span).abs() < 1e-6);
+        assert!(slow.iter().all(|r| r.output == 7 && r.cached == r.prompt / 4));
+    }
+}
