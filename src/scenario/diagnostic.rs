@@ -1,7 +1,6 @@
 //! What is wrong with a scenario, said so that it can be put right: where, what, and how to fix
 //! it. Rendering as text is here; finding the faults is not.
 
-use std::fmt::Write as _;
 use std::ops::Range;
 use std::path::PathBuf;
 
@@ -144,31 +143,32 @@ pub enum ScenarioError {
         /// What the system said.
         source: std::io::Error,
     },
-    /// The file was read, and what it says cannot be simulated (exit code 2).
-    Invalid {
-        /// The faults, in the order of the checks; at most 50 of them.
-        faults: Vec<Diagnostic>,
-        /// Faults beyond these.
-        more: usize,
-    },
+    /// The file was read, and what it says cannot be simulated (exit code 2): the faults in the
+    /// order of the checks; the last of very many only counts the rest.
+    Invalid(Vec<Diagnostic>),
 }
 
 impl ScenarioError {
     /// One fault in a text.
     pub(super) fn one(fault: Diagnostic) -> Self {
-        Self::Invalid { faults: vec![fault], more: 0 }
+        Self::Invalid(vec![fault])
     }
 
     /// The faults that checks found, each found again in the text.
-    pub(super) fn of_findings(text: &str, file: &str, findings: Vec<Finding>) -> Self {
+    pub(super) fn of_findings(text: &str, file: &str, mut findings: Vec<Finding>) -> Self {
         let more = findings.len().saturating_sub(SHOWN);
-        let show = |finding: Finding| Diagnostic {
+        findings.truncate(SHOWN);
+        if more > 0 {
+            let last = findings[SHOWN - 1].path.clone();
+            findings.push(Finding::new(last, format!("and {more} more faults of this kind")));
+        }
+        let place = |finding: Finding| Diagnostic {
             path: finding.path.to_string(),
             message: finding.message,
             help: finding.help,
             place: Place::of(text, file, locate(text, &finding.path).0),
         };
-        Self::Invalid { faults: findings.into_iter().take(SHOWN).map(show).collect(), more }
+        Self::Invalid(findings.into_iter().map(place).collect())
     }
 
     /// The exit code that a program ends with: 1 for the system's faults, 2 for the scenario's.
@@ -176,7 +176,7 @@ impl ScenarioError {
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Read { .. } => 1,
-            Self::Invalid { .. } => 2,
+            Self::Invalid(_) => 2,
         }
     }
 
@@ -185,7 +185,7 @@ impl ScenarioError {
     pub fn faults(&self) -> &[Diagnostic] {
         match self {
             Self::Read { .. } => &[],
-            Self::Invalid { faults, .. } => faults,
+            Self::Invalid(faults) => faults,
         }
     }
 
@@ -196,13 +196,7 @@ impl ScenarioError {
             Self::Read { path, source } => {
                 format!("Error: cannot read `{}`: {source}\n", path.display())
             }
-            Self::Invalid { faults, more } => {
-                let mut out: String = faults.iter().map(|fault| fault.render(colour)).collect();
-                if *more > 0 {
-                    let _ = writeln!(out, "Error: and {more} more faults");
-                }
-                out
-            }
+            Self::Invalid(faults) => faults.iter().map(|fault| fault.render(colour)).collect(),
         }
     }
 }
@@ -217,7 +211,7 @@ impl std::error::Error for ScenarioError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::Read { source, .. } => Some(source),
-            Self::Invalid { .. } => None,
+            Self::Invalid(_) => None,
         }
     }
 }

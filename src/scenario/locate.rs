@@ -15,6 +15,8 @@ enum Step {
     Key(String),
     /// A place in a list or a tuple.
     Index(usize),
+    /// A place in the text that no path leads to.
+    Byte(usize),
 }
 
 /// The place of a value in a scenario.
@@ -65,6 +67,7 @@ impl fmt::Display for Path {
                 Step::Key(name) if place == 0 => write!(to, "{name}")?,
                 Step::Key(name) => write!(to, ".{name}")?,
                 Step::Index(index) => write!(to, "[{index}]")?,
+                Step::Byte(_) => {}
             }
         }
         Ok(())
@@ -120,6 +123,46 @@ pub fn token_end(text: &str, at: usize) -> usize {
         cursor.at += 1;
     }
     cursor.at
+}
+
+/// Keys that a map or struct of a well-formed text holds twice, with the place of the second.
+#[must_use]
+pub fn repeated_keys(text: &str) -> Vec<(String, Path)> {
+    let mut cursor = Cursor { bytes: text.as_bytes(), at: 0 };
+    cursor.skip_attributes();
+    let mut repeated = Vec::new();
+    // One list of keys for each bracket that is open.
+    let mut open: Vec<Vec<&str>> = Vec::new();
+    while let Some(byte) = cursor.peek() {
+        match byte {
+            b'"' => cursor.skip_string(),
+            b'r' if cursor.skip_raw_string() => {}
+            b'/' if cursor.skip_comment() => continue,
+            b')' | b']' | b'}' => {
+                open.pop();
+                cursor.at += 1;
+            }
+            b'(' | b'[' | b'{' | b',' => {
+                cursor.at += 1;
+                if byte != b',' {
+                    open.push(Vec::new());
+                }
+                cursor.skip_blank();
+                let start = cursor.at;
+                let (Some(keys), Some(key)) = (open.last_mut(), cursor.skip_key()) else {
+                    cursor.at = start;
+                    continue;
+                };
+                let key = &text[key];
+                if keys.contains(&key) {
+                    repeated.push((key.to_owned(), Path(vec![Step::Byte(start)])));
+                }
+                keys.push(key);
+            }
+            _ => cursor.at += 1,
+        }
+    }
+    repeated
 }
 
 fn is_word(byte: u8) -> bool {
@@ -301,6 +344,9 @@ impl Cursor<'_> {
 
     /// Where the value that `step` names starts, inside the value that starts here.
     fn enter(&self, step: &Step) -> Option<usize> {
+        if let Step::Byte(at) = step {
+            return Some(*at);
+        }
         let mut cursor = self.clone();
         // Each turn of the loop peels one name or one bracket, so it ends.
         loop {
@@ -416,6 +462,16 @@ Scenario(
         let (span, found) = locate(TEXT, &Path::of("sites").key("east"));
         assert!(!found);
         assert_eq!(&TEXT[span], "{");
+    }
+
+    #[test]
+    fn a_key_given_twice_is_found() {
+        assert!(repeated_keys(TEXT).is_empty());
+        let text = r#"(a: {"x": 1, "y": (x: 2), /* "x": */ "x": 3}, b: [(k: 1), (k: 2)])"#;
+        let found = repeated_keys(text);
+        assert_eq!(found.len(), 1);
+        let (span, _) = locate(text, &found[0].1);
+        assert_eq!((found[0].0.as_str(), &text[span]), ("x", r#""x": 3"#));
     }
 
     #[test]

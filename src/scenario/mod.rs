@@ -4,6 +4,7 @@
 //! an error. Reading and the checks live here; what the numbers mean is with the types of the
 //! floors below.
 
+mod check;
 mod diagnostic;
 mod locate;
 mod read;

@@ -10,8 +10,8 @@ use ron::extensions::Extensions;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::diagnostic::{Diagnostic, Place, ScenarioError, known_names};
-use super::locate::{Path, locate, next_token, token_end};
+use super::diagnostic::{Diagnostic, Finding, Place, ScenarioError, known_names};
+use super::locate::{self, Path, next_token, token_end};
 
 /// Largest file that is read, bytes. A scenario with its catalogues has some 100 kB.
 const LARGEST: u64 = 16 << 20;
@@ -73,6 +73,14 @@ pub(super) fn print<T: Serialize>(value: &T) -> String {
     text.expect("structs, maps with plain keys, lists and strings can always be written") + "\n"
 }
 
+/// Entries that a map holds twice: the reader would keep the last one without a word.
+pub(super) fn repeated_keys(text: &str) -> Vec<Finding> {
+    let fault = |(key, path): (String, Path)| {
+        Finding::new(path, format!("`{key}` is given twice")).help("keep one of them")
+    };
+    locate::repeated_keys(text).into_iter().map(fault).collect()
+}
+
 /// How sure the place is that ron names.
 enum Trust {
     /// It is the faulty token.
@@ -93,7 +101,7 @@ fn explain(text: &str, file: &str, error: &SpannedError, path: &Path) -> Diagnos
             let at = next_token(text, named.start);
             at..token_end(text, at)
         }
-        Trust::Path => match locate(text, path) {
+        Trust::Path => match locate::locate(text, path) {
             (span, true) => span,
             _ => {
                 let at = next_token(text, named.start);

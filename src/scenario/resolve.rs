@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path as FilePath;
 
-use super::{Scenario, ScenarioError, read};
+use super::{Scenario, ScenarioError, check, read};
 use crate::hardware;
 
 /// The default scenario, as it ships.
@@ -17,7 +17,14 @@ impl Scenario {
     /// not fit together.
     pub fn from_ron(text: &str, file: &str) -> Result<Self, ScenarioError> {
         let mut scenario: Self = read::parse(text, file)?;
-        scenario.add_catalogue();
+        lay_under(&mut scenario.hardware, hardware::accelerators());
+        lay_under(&mut scenario.models, hardware::models());
+        let mut findings = read::repeated_keys(text);
+        findings.extend(check::findings(&scenario));
+        if !findings.is_empty() {
+            return Err(ScenarioError::of_findings(text, file, findings));
+        }
+        scenario.keep_what_is_used();
         Ok(scenario)
     }
 
@@ -56,13 +63,13 @@ impl Scenario {
         blake3::hash(self.to_ron().as_bytes()).to_hex().to_string()
     }
 
-    /// Lays the file's hardware and models over the shipped catalogues and keeps what is used.
-    fn add_catalogue(&mut self) {
+    /// Leaves the hardware and the models that something in the scenario refers to.
+    fn keep_what_is_used(&mut self) {
         let accelerators = self.accelerators_used();
+        self.hardware.retain(|name, _| accelerators.contains(name));
         let models: BTreeSet<String> =
             self.deployments.values().map(|deployment| deployment.model.clone()).collect();
-        keep_used(&mut self.hardware, hardware::accelerators(), &accelerators);
-        keep_used(&mut self.models, hardware::models(), &models);
+        self.models.retain(|name, _| models.contains(name));
     }
 
     /// Names of the accelerators that anything in the scenario refers to.
@@ -81,16 +88,9 @@ impl Scenario {
     }
 }
 
-/// Leaves the used entries: those of the file where there are any, else the shipped ones.
-fn keep_used<T: Clone>(
-    own: &mut BTreeMap<String, T>,
-    shipped: &BTreeMap<String, T>,
-    used: &BTreeSet<String>,
-) {
-    own.retain(|name, _| used.contains(name));
-    for name in used {
-        if let (false, Some(entry)) = (own.contains_key(name), shipped.get(name)) {
-            own.insert(name.clone(), entry.clone());
-        }
+/// Adds the shipped entries that the file does not replace.
+fn lay_under<T: Clone>(own: &mut BTreeMap<String, T>, shipped: &BTreeMap<String, T>) {
+    for (name, entry) in shipped {
+        own.entry(name.clone()).or_insert_with(|| entry.clone());
     }
 }

@@ -1,0 +1,129 @@
+//! Checks of deployments: every workload has one, its layouts fit, its limits make sense.
+
+use super::{Faults, Path, Scenario, highest};
+use crate::engine::{Deployment, Layout, Router};
+use crate::hardware::{Accelerator, Llm};
+
+/// Part of the memory that weights may take; the rest holds context.
+const WEIGHTS: f64 = 0.95;
+
+fn at(workload: &str) -> Path {
+    Path::of("deployments").key(workload)
+}
+
+/// One deployment for each workload, and sensible limits.
+pub(super) fn deployments(scenario: &Scenario, faults: &mut Faults) {
+    for workload in scenario.workloads.keys() {
+        let deployed = scenario.deployments.contains_key(workload);
+        let message = format!("workload `{workload}` has no deployment");
+        let help = format!("add \"{workload}\": (model: ..., layouts: ...)");
+        faults.require(deployed, Path::of("deployments"), &message, &help);
+    }
+    for (workload, deployment) in &scenario.deployments {
+        faults.known(at(workload), "workload", workload, &scenario.workloads);
+        faults.known(at(workload).key("model"), "model", &deployment.model, &scenario.models);
+        limits(faults, &at(workload), deployment);
+    }
+}
+
+fn limits(faults: &mut Faults, path: &Path, deployment: &Deployment) {
+    let scheduler = &deployment.scheduler;
+    let place = path.key("scheduler");
+    let some = scheduler.max_sequences > 0;
+    let message = "max_sequences must be above zero";
+    faults.require(some, place.key("max_sequences"), message, "512 is usual");
+    let roomy = scheduler.token_budget >= scheduler.max_sequences && scheduler.token_budget > 0;
+    let message = "token_budget must not be smaller than max_sequences";
+    let help = "each decoding sequence takes a token of every step";
+    faults.require(roomy, place.key("token_budget"), message, help);
+    if let Router::PowerOfTwo(age) | Router::LeastLoaded(age) = deployment.router {
+        faults.duration(path.key("router"), age);
+    }
+}
+
+/// Every layout fits its accelerator.
+pub(super) fn layouts(scenario: &Scenario, faults: &mut Faults) {
+    for (workload, deployment) in &scenario.deployments {
+        let path = at(workload).key("layouts");
+        let some = !deployment.layouts.is_empty();
+        let help = "add an accelerator: \"gb300\": (gpus: 8, precision: fp4)";
+        faults.require(some, path.clone(), "a deployment needs layouts", help);
+        for (name, layout) in &deployment.layouts {
+            let path = path.key(name);
+            faults.known(path.clone(), "accelerator", name, &scenario.hardware);
+            if let Some(accelerator) = scenario.hardware.get(name) {
+                size(faults, &path.key("gpus"), layout, accelerator);
+                if let Some(model) = scenario.models.get(&deployment.model) {
+                    memory(faults, &path.key("gpus"), layout, accelerator, model);
+                }
+            }
+        }
+    }
+}
+
+/// A replica stays inside a scale-up domain and inside the serving GPUs of a unit.
+fn size(faults: &mut Faults, path: &Path, layout: &Layout, accelerator: &Accelerator) {
+    let most = accelerator.scale_up_domain.min(accelerator.unit.serving);
+    let message = format!(
+        "a replica of {} GPUs does not fit: {} has {most} in reach",
+        layout.gpus, accelerator.label
+    );
+    let fits = (1..=most).contains(&layout.gpus);
+    faults.require(fits, path.clone(), &message, &format!("1 to {most}"));
+}
+
+/// The weights leave room for context, for the largest size of the model that can be drawn.
+fn memory(
+    faults: &mut Faults,
+    path: &Path,
+    layout: &Layout,
+    accelerator: &Accelerator,
+    model: &Llm,
+) {
+    let bytes = layout.precision.bytes_per_weight();
+    let weights = model.params.0 * highest(&model.size) * bytes;
+    let memory = accelerator.memory.0 * f64::from(layout.gpus);
+    if weights > WEIGHTS * memory {
+        let message = format!(
+            "{} takes up to {:.0} GB of weights, {} GPUs of {} hold {:.0} GB",
+            model.label,
+            weights / 1e9,
+            layout.gpus,
+            accelerator.label,
+            memory / 1e9
+        );
+        let need = (weights / (WEIGHTS * accelerator.memory.0)).ceil();
+        let help = format!("use {need} GPUs or more, fewer bits, or leave the layout out");
+        faults.add(path.clone(), message, help);
+    }
+}
+
+/// The reference and the candidate serve every workload; what is supplied serves at least one.
+pub(super) fn coverage(scenario: &Scenario, faults: &mut Faults) {
+    let demanded = [
+        (Path::of("reference"), &scenario.reference),
+        (Path::of("candidate").key("accelerator"), &scenario.candidate.accelerator),
+    ];
+    faults.known(Path::of("reference"), "accelerator", &scenario.reference, &scenario.hardware);
+    for (path, name) in demanded {
+        let missing = |entry: &(&String, &Deployment)| !entry.1.layouts.contains_key(name);
+        let missing: Vec<&str> =
+            scenario.deployments.iter().filter(missing).map(|entry| entry.0.as_str()).collect();
+        if !missing.is_empty() && scenario.hardware.contains_key(name) {
+            let message = format!("no layout on `{name}` for: {}", missing.join(", "));
+            faults.add(path, message, "every workload must be able to run on it");
+        }
+    }
+    let served = |name: &String| {
+        scenario.deployments.values().any(|deployment| deployment.layouts.contains_key(name))
+    };
+    for (site, entry) in &scenario.sites {
+        for (index, phase) in entry.phases.iter().enumerate() {
+            let known = scenario.hardware.contains_key(&phase.accelerator);
+            let message = format!("no workload has a layout on `{}`", phase.accelerator);
+            let path = Path::of("sites").key(site).key("phases").index(index).key("accelerator");
+            let fine = !known || served(&phase.accelerator);
+            faults.require(fine, path, &message, "add one to `deployments`");
+        }
+    }
+}

@@ -1,0 +1,125 @@
+//! Checks of sites, contracts, the market and the candidate.
+
+use super::{Faults, Path, Scenario};
+use crate::hardware::Accelerator;
+use crate::supply::Amount;
+use crate::time::FleetTime;
+
+/// Most facility watts per IT watt that is believed.
+const WORST_PUE: f64 = 3.0;
+
+/// Region, power, slip and outages of each site.
+pub(super) fn sites(scenario: &Scenario, faults: &mut Faults) {
+    for (name, site) in &scenario.sites {
+        let path = Path::of("sites").key(name);
+        faults.known(path.key("region"), "region", &site.region, &scenario.regions);
+        let sane = (1.0..=WORST_PUE).contains(&site.pue.0);
+        let message = "a PUE lies between 1 and 3";
+        faults.require(sane, path.key("pue"), message, "1.10 own, 1.25 leased, 1.3 with losses");
+        faults.growth(&path.key("assistant_share"), &site.assistant_share);
+        faults.uncertain_duration(path.key("slip"), &site.slip);
+        faults.positive_duration(path.key("outages").key("mtbf"), site.outages.mtbf);
+        faults.duration(path.key("outages").key("mttr"), site.outages.mttr);
+        let some = site.maintenance.0 < 1.0;
+        let message = "all units in maintenance leave none to serve";
+        faults.require(some, path.key("maintenance"), message, "1 to 2 % is usual");
+        let some = !site.phases.is_empty();
+        faults.require(some, path.key("phases"), "a site needs phases", "add a delivery");
+    }
+}
+
+/// Accelerator, date and amount of each delivery.
+pub(super) fn phases(scenario: &Scenario, faults: &mut Faults) {
+    for (name, site) in &scenario.sites {
+        for (index, phase) in site.phases.iter().enumerate() {
+            let path = Path::of("sites").key(name).key("phases").index(index);
+            accelerator(scenario, faults, &path, &phase.accelerator, phase.on);
+            let stands = !phase.delivered || phase.on <= scenario.decide_on;
+            let message = format!(
+                "a phase of {} cannot be delivered already: the decision is on {}",
+                phase.on, scenario.decide_on
+            );
+            faults.require(stands, path.key("on"), &message, "leave `delivered` out");
+            match &phase.amount {
+                Amount::FacilityPower(power) => {
+                    let huge = super::highest(power) > 1e12;
+                    let message = "a phase of more than 1000 GW is not believed";
+                    faults.require(!huge, path.key("amount"), message, "check the unit");
+                }
+                Amount::Gpus(gpus) => {
+                    let huge = super::highest(gpus) > 1e9;
+                    let message = "a phase of more than a billion GPUs is not believed";
+                    faults.require(!huge, path.key("amount"), message, "check the unit");
+                }
+            }
+        }
+    }
+}
+
+/// A known accelerator on a date on which it exists.
+fn accelerator(scenario: &Scenario, faults: &mut Faults, path: &Path, name: &str, on: FleetTime) {
+    faults.known(path.key("accelerator"), "accelerator", name, &scenario.hardware);
+    let early = |entry: &&Accelerator| on < entry.available;
+    if let Some(entry) = scenario.hardware.get(name).filter(early) {
+        let message = format!("{} is not delivered before {}", entry.label, entry.available);
+        let help = "move the date, or change `available` of the accelerator";
+        faults.add(path.key("on"), message, help);
+    }
+}
+
+/// Regions, money and terms of each contract.
+pub(super) fn contracts(scenario: &Scenario, faults: &mut Faults) {
+    for (name, contract) in &scenario.contracts {
+        let path = Path::of("contracts").key(name);
+        faults.region_shares(&path.key("regions"), &contract.regions, scenario);
+        faults.positive(path.key("value"), &contract.value);
+        faults.positive(path.key("price"), &contract.price);
+        faults.uncertain_duration(path.key("slip"), &contract.slip);
+        let some = contract.availability.0 > 0.0;
+        let message = "nothing of the contract would ever be usable";
+        faults.require(some, path.key("availability"), message, "99 % is usual");
+    }
+}
+
+/// Tranches of each contract: shares, accelerators, dates before the end.
+pub(super) fn tranches(scenario: &Scenario, faults: &mut Faults) {
+    for (name, contract) in &scenario.contracts {
+        let path = Path::of("contracts").key(name);
+        let list = path.key("tranches");
+        let shares = contract.tranches.iter().map(|tranche| tranche.share.0);
+        faults.whole(list.clone(), "shares of the tranches", shares);
+        for (index, tranche) in contract.tranches.iter().enumerate() {
+            accelerator(scenario, faults, &list.index(index), &tranche.accelerator, tranche.on);
+        }
+        let last = contract.tranches.iter().map(|tranche| tranche.on).max();
+        if let Some(last) = last.filter(|last| *last >= contract.end) {
+            let message =
+                format!("the contract ends on {}, its last tranche comes on {last}", contract.end);
+            faults.add(path.key("end"), message, "end it after its last tranche");
+        }
+    }
+}
+
+/// Accelerator, region and price of the on-demand market.
+pub(super) fn market(scenario: &Scenario, faults: &mut Faults) {
+    if let Some(market) = &scenario.market {
+        let path = Path::of("market");
+        let accelerator = path.key("accelerator");
+        faults.known(accelerator, "accelerator", &market.accelerator, &scenario.hardware);
+        faults.known(path.key("region"), "region", &market.region, &scenario.regions);
+        faults.positive(path.key("price"), &market.price);
+    }
+}
+
+/// The block that the plan sizes.
+pub(super) fn candidate(scenario: &Scenario, faults: &mut Faults) {
+    let (path, candidate) = (Path::of("candidate"), &scenario.candidate);
+    let accelerator = path.key("accelerator");
+    faults.known(accelerator, "accelerator", &candidate.accelerator, &scenario.hardware);
+    faults.region_shares(&path.key("regions"), &candidate.regions, scenario);
+    faults.positive(path.key("price"), &candidate.price);
+    faults.uncertain_duration(path.key("lead_time"), &candidate.lead_time);
+    let some = candidate.availability.0 > 0.0;
+    let message = "nothing of the candidate would ever be usable";
+    faults.require(some, path.key("availability"), message, "99 % is usual");
+}
