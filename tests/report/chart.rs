@@ -1,7 +1,7 @@
 //! The capacity gap chart.
 
 use sparkgap::plan::Answer;
-use sparkgap::report::{gap_png, gap_svg};
+use sparkgap::report::{gap_png, gap_svg, table, write_folder};
 
 use crate::answers;
 
@@ -42,9 +42,7 @@ const SHADED: [u8; 3] = [0xDA, 0x71, 0x1F];
 fn the_png_shows_the_gap() {
     let answer = answers::short();
     let bytes = gap_png(&answer).expect("drawn");
-    if let Some(folder) = std::env::var_os("SPARKGAP_SAMPLES") {
-        keep_samples(std::path::Path::new(&folder));
-    }
+
     let image = decoded(&bytes);
     assert_eq!(image.size, (2400, 1280));
     let chunk = |key: &str| image.chunks.iter().find(|(known, _)| known == key).map(|(_, t)| &**t);
@@ -72,16 +70,19 @@ fn texts(svg: &str) -> Vec<String> {
     svg.split("<text ").skip(1).filter_map(inner).collect()
 }
 
-#[test]
-fn every_case_draws() {
-    let cases: [(&str, Answer); 5] = [
+fn cases() -> [(&'static str, Answer); 5] {
+    [
         ("short", answers::short()),
         ("surplus", answers::surplus()),
         ("twelve", answers::twelve_sources()),
         ("far", answers::far_short()),
         ("zero", answers::zero()),
-    ];
-    for (name, answer) in cases {
+    ]
+}
+
+#[test]
+fn every_case_draws() {
+    for (name, answer) in cases() {
         let svg = gap_svg(&answer).unwrap_or_else(|error| panic!("{name}: {error}"));
         assert!(svg.len() < 200_000 && svg.starts_with("<svg width=\"1200\" height=\"640\""));
         assert!(svg.trim_end().ends_with("</svg>") && !svg.contains("NaN"), "{name}");
@@ -135,22 +136,19 @@ fn short_or_missing_horizons_draw() {
     assert!(svg.contains("&lt;&amp;&quot;?") && svg.contains("..."));
 }
 
-/// Writes every sample chart, for a look.
-fn keep_samples(folder: &std::path::Path) {
-    let cases: [(&str, Answer); 5] = [
-        ("short", answers::short()),
-        ("surplus", answers::surplus()),
-        ("twelve", answers::twelve_sources()),
-        ("far", answers::far_short()),
-        ("zero", answers::zero()),
-    ];
-    std::fs::create_dir_all(folder).expect("room");
-    for (name, answer) in cases {
-        let png = gap_png(&answer).expect("drawn");
-        std::fs::write(folder.join(format!("{name}.png")), png).expect("room");
-        let svg = gap_svg(&answer).expect("drawn");
-        std::fs::write(folder.join(format!("{name}.svg")), svg).expect("room");
-        let table = sparkgap::report::table(&answer, Some(120));
-        std::fs::write(folder.join(format!("{name}.txt")), table).expect("room");
+/// Charts and tables of every case, to be looked at after a change of the drawing.
+#[test]
+#[ignore = "writes samples to target/tmp/report-samples for people to look at"]
+fn samples() {
+    let folder = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("report-samples");
+    for (name, answer) in cases() {
+        let files = [
+            (format!("{name}.png"), gap_png(&answer).expect("drawn")),
+            (format!("{name}.svg"), gap_svg(&answer).expect("drawn").into_bytes()),
+            (format!("{name}.txt"), table(&answer, Some(120)).into_bytes()),
+        ];
+        for (name, bytes) in files {
+            write_folder(&folder, &[(&name, bytes)]).expect("room");
+        }
     }
 }

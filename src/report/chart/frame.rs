@@ -66,10 +66,12 @@ impl Plot {
         corners
     }
 
-    /// A value with its scale, as labels show it: `250k`.
+    /// A value with its scale, as labels show it: `250k`. What would be lost in the chart's
+    /// scale is shown in its own.
     pub fn figure(&self, value: f64) -> String {
-        let text = self.scale.value(value);
-        if text == "0" { text } else { format!("{text}{}", self.scale.letter) }
+        let lost = value.abs() < 0.1 * self.scale.divisor;
+        let scale = if lost { Scale::of_counts([value]) } else { self.scale };
+        format!("{}{}", scale.value(value), scale.letter)
     }
 }
 
@@ -138,11 +140,12 @@ pub(super) fn footer<B: DrawingBackend>(
     let hour = answer.provenance.epoch_hours == 1.0;
     let meaning = format!(
         "{} Lines: demand of the quarter's busiest {}, P50 solid, P10 and P90 over worlds dashed. \
-         Layers: usable capacity, mean over worlds, outages and late deliveries included.",
+         Layers: usable capacity (cool colours own, warm contracts), mean over worlds, outages \
+         and late deliveries included.",
         if short {
             "Shaded orange: median (P50) demand above usable capacity."
         } else {
-            "No shading: median (P50) demand is below usable capacity in every quarter."
+            "No shading: median (P50) demand is nowhere above usable capacity."
         },
         if hour { "hour" } else { "interval" },
     );

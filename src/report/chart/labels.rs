@@ -210,7 +210,13 @@ pub(super) fn mark_gap<B: DrawingBackend>(
         let x = plot.x(curves.times[widest]);
         let middle = x.clamp(plot.left + half, plot.right - half);
         let tip = plot.y(curves.demand[1][widest]);
-        let baseline = (plot.y(curves.demand[2][widest]) - 26.0).max(plot.top + 4.0);
+        // Above every curve over the whole width of the text, if the plot has the room.
+        let times = curves.times.iter().enumerate();
+        let under = times.filter(|(_, time)| (plot.x(**time) - middle).abs() < half + 20.0);
+        let highest = under
+            .map(|(index, _)| curves.demand[2][index].max(curves.supply[index]))
+            .fold(curves.demand[2][widest], f64::max);
+        let baseline = (plot.y(highest) - 14.0).max(plot.top + 4.0);
         pen.line(&[(x, baseline + 6.0), (x, tip)], GAP, 1.25)?;
         boxed(pen, &text, (middle, baseline), kind)?;
     }
