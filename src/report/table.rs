@@ -8,6 +8,8 @@ use super::short_hash;
 
 type OfSpread = fn(&YearResult) -> Spread;
 type OfEstimate = fn(&YearResult) -> Estimate;
+type OfCost = fn(&Cost) -> Spread;
+type OfEue = fn(&Eue) -> Estimate;
 
 /// The finding, the table with the years as columns, and what the numbers rest on.
 ///
@@ -132,7 +134,7 @@ fn gap_rows(rows: &mut Rows) {
 }
 
 fn cost_rows(rows: &mut Rows) {
-    let parts: [(&str, fn(&Cost) -> Spread); 4] = [
+    let parts: [(&str, OfCost); 4] = [
         ("contracts", |cost| cost.contracts),
         ("on demand", |cost| cost.on_demand),
         ("closing the gap", |cost| cost.gap),
@@ -151,7 +153,7 @@ fn reliability_rows(rows: &mut Rows) {
     rows.heading("Reliability, mean over worlds ± standard error");
     rows.plain_estimate("LOLE, own only, h/yr", |year| year.lole_own);
     rows.plain_estimate("LOLE, with contracts, h/yr", |year| year.lole_with_contracts);
-    let units: [(&str, &str, fn(&Eue) -> Estimate); 3] = [
+    let units: [(&str, &str, OfEue); 3] = [
         ("EUE", "calls/yr", |eue| eue.calls),
         ("EUE", "out tokens/yr", |eue| eue.output_tokens),
         ("EUE", "ref. GPU-h/yr", |eue| eue.reference_gpu_hours),
