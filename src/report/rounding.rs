@@ -18,12 +18,19 @@ impl Scale {
     /// No scaling.
     pub const ONE: Self = Self { divisor: 1.0, letter: "", places: 2 };
 
-    /// The scale at which the largest magnitude has one to three digits before the point.
+    /// The scale at which the largest magnitude has one to three digits before the point, or
+    /// four where the smallest would otherwise start behind it.
     pub fn of(values: impl IntoIterator<Item = f64>) -> Self {
-        let largest = values.into_iter().map(f64::abs).fold(0.0, f64::max);
+        let sizes = values.into_iter().map(f64::abs).filter(|size| *size > 0.0);
+        let (smallest, largest) = sizes
+            .fold((f64::INFINITY, 0.0), |(low, high): (f64, f64), size| {
+                (low.min(size), high.max(size))
+            });
         [(1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "k")]
             .into_iter()
-            .find(|(divisor, _)| largest >= *divisor)
+            .find(|(divisor, _)| {
+                largest >= 10.0 * divisor || (largest >= *divisor && smallest >= *divisor)
+            })
             .map_or(Self::ONE, |(divisor, letter)| Self { divisor, letter, places: 2 })
     }
 
@@ -63,8 +70,9 @@ impl Scale {
             return self.value(estimate.mean);
         }
         let mean = estimate.mean / self.divisor;
-        let places = 1 - magnitude(error);
-        if places > self.places {
+        let places = (1 - magnitude(error)).min(self.places);
+        let unseen = libm::pow(10.0, f64::from(-places)) / 2.0;
+        if error < unseen || mean.abs() < unseen {
             return self.value(estimate.mean);
         }
         format!("{}±{}", fixed(mean, places), fixed(error, places))
@@ -159,6 +167,8 @@ mod tests {
         assert_eq!(Scale::of([0.0]), Scale::ONE);
         assert_eq!(Scale::of_counts([0.3]).estimate(estimate(0.3, 0.2)), "<1");
         assert_eq!(Scale::of([1e12]).letter, "T");
+        assert_eq!(Scale::of([0.0, 230.0, 2_240.0]), Scale::ONE);
+        assert_eq!(Scale::of([1_230.0, 2_240.0]).letter, "k");
     }
 
     #[test]

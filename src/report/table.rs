@@ -8,6 +8,8 @@ use super::short_hash;
 
 type OfSpread = fn(&YearResult) -> Spread;
 type OfEstimate = fn(&YearResult) -> Estimate;
+type OfCost = fn(&Cost) -> Spread;
+type OfEue = fn(&Eue) -> Estimate;
 
 /// The finding, the table with the years as columns, and what the numbers rest on.
 ///
@@ -72,12 +74,6 @@ impl Rows<'_> {
         }
     }
 
-    /// One row of means with standard errors.
-    fn estimate(&mut self, label: &str, unit: &str, of: OfEstimate) {
-        let scale = Scale::of_counts(self.years.iter().map(|year| of(year).mean));
-        self.cells(format!("{label}, {}", scale.unit(unit)), |year| scale.estimate(of(year)));
-    }
-
     /// One row of means with standard errors that is never scaled.
     fn plain_estimate(&mut self, label: &str, of: OfEstimate) {
         self.cells(label.to_owned(), |year| Scale::ONE.estimate(of(year)));
@@ -138,7 +134,7 @@ fn gap_rows(rows: &mut Rows) {
 }
 
 fn cost_rows(rows: &mut Rows) {
-    let parts: [(&str, fn(&Cost) -> Spread); 4] = [
+    let parts: [(&str, OfCost); 4] = [
         ("contracts", |cost| cost.contracts),
         ("on demand", |cost| cost.on_demand),
         ("closing the gap", |cost| cost.gap),
@@ -157,7 +153,7 @@ fn reliability_rows(rows: &mut Rows) {
     rows.heading("Reliability, mean over worlds ± standard error");
     rows.plain_estimate("LOLE, own only, h/yr", |year| year.lole_own);
     rows.plain_estimate("LOLE, with contracts, h/yr", |year| year.lole_with_contracts);
-    let units: [(&str, &str, fn(&Eue) -> Estimate); 3] = [
+    let units: [(&str, &str, OfEue); 3] = [
         ("EUE", "calls/yr", |eue| eue.calls),
         ("EUE", "out tokens/yr", |eue| eue.output_tokens),
         ("EUE", "ref. GPU-h/yr", |eue| eue.reference_gpu_hours),
@@ -173,7 +169,7 @@ fn reliability_rows(rows: &mut Rows) {
             });
         }
     }
-    rows.estimate("deferrable misses", "% of work", |year| {
+    rows.plain_estimate("deferrable misses, % of work", |year| {
         let misses = year.deferrable_misses;
         Estimate { mean: misses.mean * 100.0, standard_error: misses.standard_error * 100.0 }
     });
@@ -226,14 +222,14 @@ fn foundations(answer: &Answer) -> Vec<String> {
         format!(
             "Criterion: interactive LOLE <= {} h/yr, deferrable misses <= {} % of deferrable work.",
             answer.criterion.interactive_lole.0,
-            Scale::ONE.value(answer.criterion.deferrable_misses.0 * 100.0),
+            short(answer.criterion.deferrable_misses.0 * 100.0),
         ),
         format!(
             "Sample: {} worlds x {} inner years, epoch {} h, seed {}. Scenario {}, hash {}, \
              sparkgap {}.",
             from.worlds,
             from.inner_years,
-            Scale::ONE.value(from.epoch_hours),
+            short(from.epoch_hours),
             from.seed,
             from.scenario,
             short_hash(&from.hash),
@@ -260,6 +256,15 @@ fn foundations(answer: &Answer) -> Vec<String> {
         );
     }
     lines
+}
+
+/// A given number in three digits, without zeros at its end.
+fn short(value: f64) -> String {
+    let text = Scale::ONE.value(value);
+    if !text.contains('.') {
+        return text;
+    }
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
 /// Words filled into lines of at most `width` characters; later lines start with `indent`.

@@ -5,6 +5,7 @@ use crate::stats::{Estimate, Spread};
 
 type OfSpread = fn(&YearResult) -> Spread;
 type OfEstimate = fn(&YearResult) -> Estimate;
+type OfScalar = fn(&YearResult) -> f64;
 
 /// Quantities with P10, P50 and P90 over worlds.
 const SPREADS: [(&str, OfSpread); 21] = [
@@ -47,7 +48,7 @@ const ESTIMATES: [(&str, OfEstimate); 9] = [
 ];
 
 /// Quantities with one value.
-const SCALARS: [(&str, fn(&YearResult) -> f64); 5] = [
+const SCALARS: [(&str, OfScalar); 5] = [
     ("short_worlds_share", |year| year.short_worlds),
     ("need_all_worlds_candidate_gpus", |year| year.need_all_worlds.gpus),
     ("need_all_worlds_candidate_gpus_low", |year| year.need_all_worlds.low),

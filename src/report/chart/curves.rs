@@ -66,6 +66,14 @@ impl Curves {
         self.supply.iter().chain(self.demand.iter().flatten()).copied().fold(0.0, f64::max)
     }
 
+    /// Bottom of a layer in the stack.
+    pub fn base(&self, index: usize) -> Vec<f64> {
+        match index.checked_sub(1) {
+            Some(below) => self.layers[below].top.clone(),
+            None => vec![0.0; self.times.len()],
+        }
+    }
+
     /// Median demand above supply, by quarter; negative is a surplus.
     pub fn gap(&self) -> Vec<f64> {
         self.demand[1].iter().zip(&self.supply).map(|(demand, supply)| demand - supply).collect()
@@ -154,7 +162,7 @@ fn areas(quarters: &[f64], edges: impl Fn(&At) -> (f64, f64), times: &[f64]) -> 
 }
 
 /// The curve between quarters.
-fn interpolated(quarters: &[f64], curve: &[f64], time: f64) -> f64 {
+pub(super) fn interpolated(quarters: &[f64], curve: &[f64], time: f64) -> f64 {
     let after = quarters.partition_point(|quarter| *quarter < time);
     match (after.checked_sub(1), quarters.get(after)) {
         (Some(before), Some(next)) => {

@@ -66,10 +66,12 @@ impl Plot {
         corners
     }
 
-    /// A value with its scale, as labels show it: `250k`.
+    /// A value with its scale, as labels show it: `250k`. What would be lost in the chart's
+    /// scale is shown in its own.
     pub fn figure(&self, value: f64) -> String {
-        let text = self.scale.value(value);
-        if text == "0" { text } else { format!("{text}{}", self.scale.letter) }
+        let lost = value.abs() < 0.1 * self.scale.divisor;
+        let scale = if lost { Scale::of_counts([value]) } else { self.scale };
+        format!("{}{}", scale.value(value), scale.letter)
     }
 }
 
@@ -85,7 +87,12 @@ pub(super) fn heading<B: DrawingBackend>(
     let room = f64::from(SIZE.0) - 2.0 * MARGIN;
     let fits = |size: f64, pen: &Pen<B>| {
         let kind = Type { size, bold: true, color: INK };
-        (kind, broken(&answer.finding, room, 3, |text| pen.width(text, kind)))
+        let lines = |room: f64| broken(&answer.finding, room, 3, |text| pen.width(text, kind));
+        let count = lines(room).len();
+        // Lines of like length: the narrowest room that needs no further line.
+        let narrower = (0..10).map(|step| room * (1.0 - 0.05 * f64::from(step)));
+        let even = narrower.take_while(|room| lines(*room).len() == count).last();
+        (kind, lines(if count == 2 { even.unwrap_or(room) } else { room }))
     };
     let (mut kind, mut lines) = fits(22.0, pen);
     if lines.len() > 2 {
@@ -132,17 +139,20 @@ pub(super) fn footer<B: DrawingBackend>(
     let small = plain(12.5, GREY);
     let hour = answer.provenance.epoch_hours == 1.0;
     let meaning = format!(
-        "{}: median (P50) demand above usable capacity. Lines: demand of the quarter's busiest \
-         {}, P50 solid, P10 and P90 over worlds dashed. Layers: mean usable capacity over worlds, \
-         outages and slips included.",
-        if short { "Shaded orange" } else { "Nothing is shaded, for nowhere is" },
+        "{} Lines: demand of the quarter's busiest {}, P50 solid, P10 and P90 over worlds dashed. \
+         Layers: usable capacity (cool colours own, warm contracts), mean over worlds, outages \
+         and late deliveries included.",
+        if short {
+            "Shaded orange: median (P50) demand above usable capacity."
+        } else {
+            "No shading: median (P50) demand is nowhere above usable capacity."
+        },
         if hour { "hour" } else { "interval" },
     );
-    let meaning = if short { meaning } else { meaning.replacen("is: median", "is median", 1) };
     let mut lines = broken(&meaning, room, 2, |text| pen.width(text, small));
     let rest = 4 - lines.len();
-    let criterion = "The gap for the criterion is in the table: it holds in every hour of the year, \
-                     not at medians.";
+    let criterion = "The picture compares a median with a mean; the need that meets the criterion \
+                     is in the table.";
     let caveats = format!("{criterion} {}", answer.caveats.join(" "));
     lines.extend(broken(&caveats, room, rest, |text| pen.width(text, small)));
     let line_height = 16.5;

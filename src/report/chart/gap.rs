@@ -41,12 +41,14 @@ pub(super) fn draw<B: DrawingBackend>(
         calendar(pen, &plot)?;
         return nothing(pen, (top + bottom) / 2.0, "Neither demand nor capacity in any quarter");
     }
-    let edge = labels::at_edge(&plot, &curves);
+    let mut edge = labels::at_edge(&plot, &curves);
     plot.right = labels::plot_edge(pen, &edge);
+    let inside = labels::moved_inside(pen, &plot, &curves, &mut edge);
     grid(pen, &plot)?;
     areas(pen, &plot, &curves)?;
     lines(pen, &plot, &curves)?;
     calendar(pen, &plot)?;
+    labels::draw_inside(pen, &inside)?;
     labels::draw_edge(pen, &plot, edge)?;
     labels::mark_gap(pen, &plot, &curves, &answer.quarters)
 }
@@ -93,10 +95,7 @@ fn separate<B: DrawingBackend>(
 ) -> Result<(), ReportError> {
     let edge = plot.points(&curves.times, &curves.layers[index].top);
     let above = plot.points(&curves.times, &curves.layers[index + 1].top);
-    let below = match index.checked_sub(1) {
-        Some(below) => plot.points(&curves.times, &curves.layers[below].top),
-        None => edge.iter().map(|(x, _)| (*x, plot.bottom)).collect(),
-    };
+    let below = plot.points(&curves.times, &curves.base(index));
     let mut run = Vec::new();
     for ((edge, above), below) in edge.iter().zip(&above).zip(&below) {
         if edge.1 - above.1 >= 2.5 && below.1 - edge.1 >= 2.5 {
@@ -126,16 +125,25 @@ fn lines<B: DrawingBackend>(
     pen.line(&median, INK, 2.75)
 }
 
-/// Okabe and Ito's colours, cool for own capacity and warm for contracts; when they are used up
-/// their tints follow, then their shades. Vermilion is kept for the gap.
+/// Okabe and Ito's colours, cool for own capacity (with a slate and a mint, for they have but
+/// three) and warm for contracts; when they are used up their tints follow, then their shades.
+/// Vermilion is kept for the shortfall.
 pub(super) fn color(layer: &Layer) -> RGBColor {
-    let hues = match layer.kind {
-        SupplyKind::Own => [(0x00, 0x72, 0xB2), (0x56, 0xB4, 0xE9), (0x00, 0x9E, 0x73)],
-        SupplyKind::Contract => [(0xCC, 0x79, 0xA7), (0xF0, 0xE4, 0x42), (0xE6, 0x9F, 0x00)],
+    const OWN: [RGBColor; 5] = [
+        RGBColor(0x00, 0x72, 0xB2),
+        RGBColor(0x56, 0xB4, 0xE9),
+        RGBColor(0x00, 0x9E, 0x73),
+        RGBColor(0xA3, 0xB1, 0xC0),
+        RGBColor(0x7F, 0xD1, 0xB9),
+    ];
+    const CONTRACTS: [RGBColor; 3] =
+        [RGBColor(0xCC, 0x79, 0xA7), RGBColor(0xF0, 0xE4, 0x42), RGBColor(0xE6, 0x9F, 0x00)];
+    let hues: &[RGBColor] = match layer.kind {
+        SupplyKind::Own => &OWN,
+        SupplyKind::Contract => &CONTRACTS,
     };
-    let (red, green, blue) = hues[layer.rank % 3];
-    let hue = RGBColor(red, green, blue);
-    match layer.rank / 3 % 3 {
+    let hue = hues[layer.rank % hues.len()];
+    match layer.rank / hues.len() % 3 {
         0 => hue,
         1 => mixed(hue, WHITE, 0.5),
         _ => mixed(hue, INK, 0.5),

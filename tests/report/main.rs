@@ -1,0 +1,6 @@
+//! The report floor: synthetic answers in, bytes out, and the bytes read back.
+
+mod answers;
+mod chart;
+mod files;
+mod print;
