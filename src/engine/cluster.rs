@@ -6,10 +6,10 @@
 
 use rand::rngs::ChaCha8Rng;
 
+use super::curve::{LatencyLimits, SloLimit};
 use super::load::{Draws, Load};
 use super::model::ReplicaModel;
 use super::replica::{Replica, Totals};
-use super::curve::{LatencyLimits, SloLimit};
 use super::request::{Latencies, Observer, Request};
 use super::{Router, Scheduler};
 use crate::hardware::StepTime;
@@ -129,9 +129,8 @@ impl Cluster<'_> {
     ) -> (Totals, EngineTime) {
         let mut choice = key.stream("routing");
         match &self.model.router {
-            Router::RoundRobin => {
-                self.run_split(draws, rate, observer, |index| index as usize % self.replicas as usize)
-            }
+            Router::RoundRobin => self
+                .run_split(draws, rate, observer, |index| index as usize % self.replicas as usize),
             Router::Random => {
                 let targets: Vec<usize> = (0..draws.len()).map(|_| self.any(&mut choice)).collect();
                 self.run_split(draws, rate, observer, |index| targets[index as usize])

@@ -148,12 +148,7 @@ impl Roofline {
     /// A step time measured as an affine law: `base + per_sequence D + per_kv_token S +
     /// per_prompt_token P`, all in seconds.
     #[must_use]
-    pub fn affine(
-        base: f64,
-        per_sequence: f64,
-        per_kv_token: f64,
-        per_prompt_token: f64,
-    ) -> Self {
+    pub fn affine(base: f64, per_sequence: f64, per_kv_token: f64, per_prompt_token: f64) -> Self {
         Self {
             overhead: base,
             decode_compute: per_sequence,
