@@ -9,8 +9,10 @@ mod diagnostic;
 mod locate;
 mod read;
 mod resolve;
+mod system;
 
 pub use diagnostic::{Diagnostic, Place, ScenarioError};
+pub use system::{Chronological, Level, Load, Season, System, UnitFailures, Units};
 
 use std::collections::BTreeMap;
 

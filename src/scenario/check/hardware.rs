@@ -56,14 +56,7 @@ fn unit(faults: &mut Faults, path: &Path, entry: &Accelerator) {
             faults.positive_duration(path.key("mtbf"), *mtbf);
             faults.positive_duration(path.key("mttr"), *mttr);
         }
-        Failures::Trays {
-            trays,
-            spare_trays,
-            tray_mtbf,
-            tray_mttr,
-            rack_mtbf,
-            rack_mttr,
-        } => {
+        Failures::Trays { trays, spare_trays, tray_mtbf, tray_mttr, rack_mtbf, rack_mttr } => {
             let spare = spare_trays < trays;
             let message = "there must be fewer spare trays than trays";
             faults.require(spare, path.key("spare_trays"), message, "2 of 18 in an NVL72");

@@ -144,7 +144,9 @@ impl Faults {
     /// A growth law: a logistic one ends above its start, a series has years.
     fn growth<Q: Quantity>(&mut self, path: &Path, law: &Growth<Q>) {
         match law {
-            Growth::Logistic { start, cap, .. } if cap.central().base() < start.central().base() => {
+            Growth::Logistic { start, cap, .. }
+                if cap.central().base() < start.central().base() =>
+            {
                 let message = "the cap of a logistic growth must not lie below its start";
                 self.add(path.key("cap"), message, "raise `cap`, or use exponential with a fall");
             }

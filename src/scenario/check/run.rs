@@ -7,10 +7,8 @@ use crate::time::FleetTime;
 pub(super) fn name(scenario: &Scenario, faults: &mut Faults) {
     let plain = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
     let name = &scenario.name;
-    let safe = !name.is_empty()
-        && name.len() <= 64
-        && name.chars().all(plain)
-        && !name.starts_with('-');
+    let safe =
+        !name.is_empty() && name.len() <= 64 && name.chars().all(plain) && !name.starts_with('-');
     let message = "the name must be 1 to 64 letters, digits, `_` and `-`";
     faults.require(safe, Path::of("name"), message, "it becomes part of file names");
 }
@@ -40,7 +38,8 @@ pub(super) fn horizon(scenario: &Scenario, faults: &mut Faults) {
         faults.add(path.key("last_year"), message, "end earlier");
     }
     let epoch = horizon.epoch.0;
-    let divides = (300.0..=3600.0).contains(&epoch) && epoch.fract() == 0.0 && 3600.0 % epoch == 0.0;
+    let divides =
+        (300.0..=3600.0).contains(&epoch) && epoch.fract() == 0.0 && 3600.0 % epoch == 0.0;
     let message = "the epoch must be 5 min to 1 h and divide the hour";
     faults.require(divides, path.key("epoch"), message, "\"1 h\", \"15 min\" or \"5 min\"");
 }

@@ -1,6 +1,6 @@
 //! Checks of deployments: every workload has one, its layouts fit, its limits make sense.
 
-use super::{Faults, Path, Scenario, highest};
+use super::{Faults, Path, Scenario};
 use crate::engine::{Deployment, Layout, Router};
 use crate::hardware::{Accelerator, Llm};
 
@@ -72,7 +72,8 @@ fn size(faults: &mut Faults, path: &Path, layout: &Layout, accelerator: &Acceler
     faults.require(fits, path.clone(), &message, &format!("1 to {most}"));
 }
 
-/// The weights leave room for context, for the largest size of the model that can be drawn.
+/// The weights leave room for context at the model's central size. In a world that draws a model
+/// too large for a layout, that layout serves nothing.
 fn memory(
     faults: &mut Faults,
     path: &Path,
@@ -81,11 +82,11 @@ fn memory(
     model: &Llm,
 ) {
     let bytes = layout.precision.bytes_per_weight();
-    let weights = model.params.0 * highest(&model.size) * bytes;
+    let weights = model.params.0 * model.size.central().0 * bytes;
     let memory = accelerator.memory.0 * f64::from(layout.gpus);
     if weights > WEIGHTS * memory {
         let message = format!(
-            "{} takes up to {:.0} GB of weights, {} GPUs of {} hold {:.0} GB",
+            "{} has {:.0} GB of weights, {} GPUs of {} hold {:.0} GB",
             model.label,
             weights / 1e9,
             layout.gpus,
