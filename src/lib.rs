@@ -1,4 +1,5 @@
 //! sparkgap
+pub mod cli;
 pub mod demand;
 pub mod engine;
 pub mod event_queue;

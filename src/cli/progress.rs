@@ -23,8 +23,7 @@ pub(super) fn watch_interrupt() -> &'static AtomicBool {
 /// A progress bar over `total` things, invisible unless stderr is a terminal.
 pub(super) fn bar(total: u64, what: &str, quiet: bool) -> ProgressBar {
     let visible = !quiet && std::io::stderr().is_terminal();
-    let target =
-        if visible { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
+    let target = if visible { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
     let template = "  {msg:<22} [{bar:30}] {pos}/{len}  {per_sec}  ETA {eta}";
     let style = ProgressStyle::with_template(template)
         .unwrap_or_else(|_| ProgressStyle::default_bar())

@@ -55,10 +55,10 @@ fn results_folder(out: &Path, scenario: &Scenario) -> PathBuf {
 }
 
 fn greet(arguments: &RunArguments, scenario: &Scenario) {
-    let source = arguments.config.as_ref().map_or_else(
-        || "embedded default".to_owned(),
-        |path| path.display().to_string(),
-    );
+    let source = arguments
+        .config
+        .as_ref()
+        .map_or_else(|| "embedded default".to_owned(), |path| path.display().to_string());
     let sampling = scenario.sampling;
     say(
         arguments.quiet,

@@ -19,7 +19,6 @@ pub use draw::{
 };
 pub use outcome::{Outcome, QuarterTally, Residuals, Unserved, YearTally};
 pub use simulate::simulate;
-pub use system::SystemUnits;
 pub use units::{Consequence, UnitCounts};
 pub use world::{
     CapacityChange, Class, DemandEvent, OnDemand, Pool, PoolKind, SiteLaw, Span, SurgeLaw, World,

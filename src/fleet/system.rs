@@ -3,31 +3,46 @@
 //! the system is a GPU here.
 
 use super::world::{CapacityChange, Class, Pool, PoolKind, Span, World, YearSpan};
+use crate::scenario::{Level, System, UnitFailures};
 use crate::supply::UnitLaw;
 
-/// Identical units of a test system.
-#[derive(Debug, Clone, PartialEq)]
-pub struct SystemUnits {
-    /// Name of their random stream.
-    pub name: String,
-    /// Capacity of one unit: one value, or one for each hour.
-    pub capacity: Vec<f64>,
-    /// How many.
-    pub count: u32,
-    /// How each fails.
-    pub law: UnitLaw,
+/// Hours in which the state of a unit given by hourly probabilities is forgotten at the fastest.
+const FORGETTING: f64 = 1e-6;
+
+/// The law in continuous time of a unit of a test system. Hourly probabilities become rates with
+/// the same unavailability and the same correlation from hour to hour.
+fn law(failures: &UnitFailures) -> UnitLaw {
+    match failures {
+        UnitFailures::Times { mtbf, mttr } => {
+            UnitLaw::Whole { fail: 1.0 / mtbf.0, repair: 1.0 / mttr.0 }
+        }
+        UnitFailures::PerHour { failure, repair } => {
+            let kept = (1.0 - failure - repair).max(FORGETTING);
+            let total = -libm::log(kept) / 3_600.0;
+            let down = failures.unavailability();
+            UnitLaw::Whole { fail: total * down, repair: total * (1.0 - down) }
+        }
+    }
 }
 
 impl World {
-    /// The world of a test system with an hourly load; every list of capacities has one value or
-    /// as many as the load.
+    /// The world of a test system.
     #[must_use]
-    pub fn of_system(units: &[SystemUnits], load: &[f64]) -> Self {
+    pub fn of_system(system: &System) -> Self {
+        let load = system.hourly_load();
         let hours = load.len();
-        let pools: Vec<Pool> = units.iter().map(|unit| pool(unit, hours)).collect();
-        let changes = (0..pools.len())
-            .map(|pool| CapacityChange { time: 0, pool, units: units[pool].count })
-            .collect();
+        let firm = pool("firm", &system.firm, 1, UnitLaw::Firm);
+        let failing = system
+            .units
+            .iter()
+            .map(|(name, units)| pool(name, &units.capacity, units.count, law(&units.failures)));
+        let pools: Vec<Pool> = failing.chain([firm]).collect();
+        let stand = |(index, pool): (usize, &Pool)| CapacityChange {
+            time: 0,
+            pool: index,
+            units: pool.most,
+        };
+        let changes = pools.iter().enumerate().map(stand).collect();
         let everyone: Vec<u16> = (0..pools.len() as u16).collect();
         Self {
             epoch_s: 3_600,
@@ -38,7 +53,7 @@ impl World {
             workloads: 1,
             classes: vec![Class { region: 0, workload: 0, curve: 0, candidate_reach: 1 }],
             base: vec![1.0],
-            curves: vec![load.to_vec()],
+            curves: vec![load],
             deferrables: Vec::new(),
             deferrable_base: Vec::new(),
             deadline: 1,
@@ -65,19 +80,21 @@ impl World {
     }
 }
 
-fn pool(unit: &SystemUnits, hours: usize) -> Pool {
-    let varies = unit.capacity.len() > 1;
-    debug_assert!(!varies || unit.capacity.len() == hours);
+fn pool(name: &str, capacity: &Level, count: u32, law: UnitLaw) -> Pool {
+    let (gpus_per_unit, gpus_by_epoch) = match capacity {
+        Level::Constant(capacity) => (*capacity, Vec::new()),
+        Level::Hourly(capacities) => (0.0, capacities.clone()),
+    };
     Pool {
-        name: unit.name.clone(),
+        name: name.to_owned(),
         kind: PoolKind::Own,
         site: None,
         region: 0,
         accelerator: 0,
         source: 0,
-        law: unit.law.clone(),
-        gpus_per_unit: unit.capacity.first().copied().unwrap_or(0.0),
-        gpus_by_epoch: if varies { unit.capacity.clone() } else { Vec::new() },
-        most: unit.count,
+        law,
+        gpus_per_unit,
+        gpus_by_epoch,
+        most: count,
     }
 }

@@ -39,6 +39,21 @@ pub fn write_folder(dir: &Path, files: &[(&str, Vec<u8>)]) -> Result<(), ReportE
     outcome
 }
 
+/// Makes sure, before a long run, that results can be written to `dir`: makes the folder and
+/// writes and removes a small file in it.
+///
+/// # Errors
+///
+/// [`ReportError::Write`] with the path and the cause.
+pub fn check_folder(dir: &Path) -> Result<(), ReportError> {
+    fs::create_dir_all(dir).map_err(|cause| failed("create the folder", dir, cause))?;
+    let probe = dir.join(format!(".probe.{}.partial", std::process::id()));
+    let written = File::create(&probe).and_then(|file| fill(file, b"sparkgap"));
+    // A probe that could not be made is not there; one that was is removed whatever happened.
+    let _ = fs::remove_file(&probe);
+    written.map_err(|cause| failed("write in the folder", dir, cause))
+}
+
 fn stage_and_rename(
     dir: &Path,
     files: &[(&str, Vec<u8>)],

@@ -16,7 +16,7 @@ mod years;
 
 pub use chart::{gap_png, gap_svg};
 pub use error::ReportError;
-pub use folder::write_folder;
+pub use folder::{check_folder, write_folder};
 pub use summary::summary_json;
 pub use table::table;
 #[cfg(feature = "parquet")]

@@ -2,7 +2,7 @@
 
 use super::characterise::{ServingTable, calls_per_second_per_gpu};
 use crate::demand::{Service, Workload};
-use crate::engine::{CallMeans, CallShape};
+use crate::engine::{CallMeans, CallShape, Layout};
 use crate::fleet::ServingInputs;
 use crate::scenario::Scenario;
 
@@ -47,8 +47,14 @@ impl ServingTable {
             Service::Deferrable { .. } => None,
         };
         let accelerator = &scenario.hardware[inputs.accelerator];
-        let replica = (layout, deployment);
-        calls_per_second_per_gpu(eta, accelerator, &llm, replica, &calls, tpot, inputs.speed)
+        // A model drawn larger than its replica holds, or too slow on it, is laid out wider: its
+        // GPUs are doubled as far as the scale-up links reach.
+        let widths = std::iter::successors(Some(layout.gpus), |gpus| Some(gpus * 2));
+        widths.take_while(|gpus| *gpus <= accelerator.scale_up_domain).find_map(|gpus| {
+            let layout = Layout { gpus, ..layout.clone() };
+            let replica = (&layout, deployment);
+            calls_per_second_per_gpu(eta, accelerator, &llm, replica, &calls, tpot, inputs.speed)
+        })
     }
 
     /// Whether the candidate and the reference can serve every workload in every year: without

@@ -3,8 +3,10 @@
 use rayon::prelude::*;
 use serde::Serialize;
 
+use super::Watch;
 use crate::fleet::{World, simulate};
 use crate::rng::StreamKey;
+use crate::scenario::System;
 use crate::stats::Estimate;
 
 /// Samples that one task simulates; fixed, so that sums do not depend on threads.
@@ -29,9 +31,10 @@ pub struct SystemAdequacy {
     pub lolp: Vec<f64>,
 }
 
-/// Simulates a system (see [`World::of_system`]) `samples` times.
-#[must_use]
-pub fn assess_system(world: &World, samples: u32, seed: u64) -> SystemAdequacy {
+/// Simulates a system `system.samples` times; `None` when `watch` stopped it.
+pub fn assess_system(system: &System, watch: Watch<'_>) -> Option<SystemAdequacy> {
+    let world = World::of_system(system);
+    let (samples, seed) = (system.samples, system.seed);
     let hours = world.epochs;
     let load = &world.curves[0];
     let peaks: Vec<usize> = (0..hours.div_ceil(24))
@@ -40,18 +43,25 @@ pub fn assess_system(world: &World, samples: u32, seed: u64) -> SystemAdequacy {
             of_day.max_by(|a, b| load[*a].total_cmp(&load[*b]).then(b.cmp(a))).unwrap_or(0)
         })
         .collect();
-    let blocks: Vec<Block> = (0..samples.div_ceil(BLOCK))
+    let count = samples.div_ceil(BLOCK);
+    (watch.begun)(u64::from(count));
+    let blocks: Option<Vec<Block>> = (0..count)
         .into_par_iter()
         .map(|block| {
+            if watch.stopped() {
+                return None;
+            }
             let numbers = block * BLOCK..((block + 1) * BLOCK).min(samples);
             let mut sums = Block { short: vec![0; hours], rows: Vec::new() };
             for sample in numbers {
                 let key = StreamKey::inner(seed, 0, u64::from(sample));
-                sums.add(&simulate(world, key).residuals.own, &peaks);
+                sums.add(&simulate(&world, key).residuals.own, &peaks);
             }
-            sums
+            (watch.done)();
+            Some(sums)
         })
         .collect();
+    let blocks = blocks?;
     let rows: Vec<&[f64; 3]> = blocks.iter().flat_map(|block| &block.rows).collect();
     let column = |index: usize, scale: f64| {
         let values: Vec<f64> = rows.iter().map(|row| row[index] * scale).collect();
@@ -59,7 +69,7 @@ pub fn assess_system(world: &World, samples: u32, seed: u64) -> SystemAdequacy {
     };
     let count = f64::from(samples);
     let short = |hour: usize| blocks.iter().map(|block| block.short[hour]).sum::<u64>() as f64;
-    SystemAdequacy {
+    Some(SystemAdequacy {
         samples,
         hours,
         lole_hours: column(0, 1.0),
@@ -67,7 +77,7 @@ pub fn assess_system(world: &World, samples: u32, seed: u64) -> SystemAdequacy {
         eue: column(2, 1.0),
         neue_ppm: column(2, 1e6 / load.iter().sum::<f64>()),
         lolp: (0..hours).map(|hour| short(hour) / count).collect(),
-    }
+    })
 }
 
 /// Sums over a block of samples.
