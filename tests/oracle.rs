@@ -1,5 +1,7 @@
 //! Answers known without this program: closed forms, enumerations, and slow references.
 
+#[path = "oracle/measured.rs"]
+mod measured;
 #[path = "oracle/naive.rs"]
 mod naive;
 #[path = "oracle/queueing.rs"]

@@ -246,3 +246,111 @@ pub fn measure(
         limit,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::demand::Shape;
+    use crate::engine::{Router, scaled_table};
+    use crate::hardware::Roofline;
+
+    fn model(prefill: Prefill) -> ReplicaModel {
+        ReplicaModel {
+            roofline: Roofline::affine(10e-3, 30e-6, 17.4e-9, 35e-6),
+            kv_tokens: 1_000_000,
+            gpus: 8,
+            scheduler: Scheduler { max_sequences: 256, token_budget: 2_048, prefill },
+            router: Router::PowerOfTwo(Seconds(1.0)),
+        }
+    }
+
+    fn calls() -> CallShape {
+        let table = |sigma, mean| scaled_table(&Shape::Lognormal(sigma), mean).unwrap();
+        CallShape {
+            prompt: table(1.0, 1_000.0),
+            output: table(0.8, 400.0),
+            ..CallShape::fixed(1, 0.0, 1)
+        }
+    }
+
+    fn fluid(model: &ReplicaModel, tpot: Option<f64>) -> Option<FluidCapacity> {
+        fluid_capacity(model, &calls().means(), tpot.map(Seconds))
+    }
+
+    #[test]
+    fn fluid_capacity_of_a_hand_worked_replica() {
+        let mut model = model(Prefill::Blocking);
+        model.roofline = Roofline::affine(0.01, 1e-4, 0.0, 0.0);
+        model.scheduler.token_budget = 1 << 30;
+        let means = CallMeans {
+            prompt: 100.0,
+            cached: 0.0,
+            output: 101.0,
+            prompt_spread: 1.0,
+            output_spread: 1.0,
+        };
+        // 101 steps a call, 100 of them decode; at batch n a decode step takes
+        // 0.01 + 1e-4 n 100/101, and n/101 calls a step prefill together or, while fewer than
+        // one arrives in a step, one by one for 0.01 s each.
+        let at = |n: f64| 0.01 + 1e-4 * n * 100.0 / 101.0 + 0.01 * (n / 101.0).min(1.0);
+        let free = fluid_capacity(&model, &means, None).unwrap();
+        assert_eq!((free.batch, free.limit), (256.0, FluidLimit::Sequences));
+        assert!((free.calls_per_second - 256.0 / 101.0 / at(256.0)).abs() < 1e-9);
+        let held = fluid_capacity(&model, &means, Some(Seconds(at(50.0)))).unwrap();
+        assert!((held.batch - 50.0).abs() < 1e-3 && held.limit == FluidLimit::Tpot);
+        assert!(fluid_capacity(&model, &means, Some(Seconds(0.01))).is_none());
+        model.kv_tokens = 1_585;
+        let tight = fluid_capacity(&model, &means, None).unwrap();
+        // Context 100 + 101 / 2 and half a block.
+        assert!((tight.batch - 10.0).abs() < 1e-9 && tight.limit == FluidLimit::Memory);
+    }
+
+    #[test]
+    fn a_saturated_replica_delivers_its_fluid_capacity() {
+        for prefill in [Prefill::Blocking, Prefill::Chunked] {
+            let model = model(prefill);
+            let fluid = fluid(&model, None).unwrap();
+            let step_time = StepTime::new(&model.roofline);
+            let cluster = Cluster { step_time: &step_time, model: &model, replicas: 1 };
+            let key = StreamKey::world(4, 0);
+            let draws = Draws::new(&calls(), 8_000, (0, 0), key);
+            let mut latencies = crate::engine::Latencies::default();
+            // All at once: the batch is full but for the very end.
+            let (totals, span) = cluster.run(&draws, 1e6, key, &mut latencies);
+            let rate = totals.completed as f64 / span.seconds();
+            let ratio = rate / fluid.calls_per_second;
+            assert!((0.93..1.07).contains(&ratio), "{prefill:?}: {ratio}");
+        }
+    }
+
+    #[test]
+    fn looser_promises_allow_more() {
+        let model = model(Prefill::Chunked);
+        let mut before = 0.0;
+        for tpot in [0.02, 0.025, 0.03, 0.04] {
+            let now = fluid(&model, Some(tpot)).unwrap().calls_per_second;
+            assert!(now > before);
+            before = now;
+        }
+    }
+
+    #[test]
+    fn eta_is_bracketed_and_repeats() {
+        let model = model(Prefill::Chunked);
+        let limits = LatencyLimits { ttft_p99: Seconds(2.0), tpot_p99: Seconds(0.04) };
+        let key = StreamKey::world(1, 0);
+        let point = measure(&model, &calls(), limits, key).unwrap();
+        assert!(point.eta > 0.5 && point.eta < 1.1, "{point:?}");
+        assert!(point.broken > point.eta && point.broken - point.eta < 0.02);
+        assert!(point.ttft_p99.0 <= 2.0 * 1.016 && point.tpot_p99.0 <= 0.04 * 1.016);
+        assert_eq!(measure(&model, &calls(), limits, key), Some(point));
+    }
+
+    #[test]
+    fn an_impossible_promise_gives_zero_and_its_name() {
+        let model = model(Prefill::Chunked);
+        let limits = LatencyLimits { ttft_p99: Seconds(0.02), tpot_p99: Seconds(0.04) };
+        let point = measure(&model, &calls(), limits, StreamKey::world(1, 0)).unwrap();
+        assert_eq!((point.eta, point.limit), (0.0, SloLimit::Ttft));
+    }
+}

@@ -37,7 +37,8 @@ fn simulate(servers: u32, seed: u64, service: impl Fn(f64) -> f64) -> Estimate {
             done += 1;
             idle.push(event.id);
         }
-        while let (false, Some(server)) = (waiting.is_empty(), idle.pop()) {
+        while !waiting.is_empty() {
+            let Some(server) = idle.pop() else { break };
             started[server as usize] = waiting.pop_front().unwrap();
             let time = event.time + ticks(service(exponential(&mut works)));
             queue.push(Event { time, kind: DEPARTURE, id: server });

@@ -116,55 +116,40 @@ fn processor_sharing_tpot(a: f64, b: f64, tokens_per_second: f64) -> f64 {
     mean / total / tokens_per_second
 }
 
-#[test]
-fn free_prefill_and_weightless_context_is_processor_sharing() {
-    let (a, b) = (0.010, 30e-6);
-    let model = ReplicaModel {
-        roofline: Roofline::affine(a, b, 0.0, 0.0),
-        kv_tokens: 1 << 40,
-        gpus: 1,
-        scheduler: scheduler(1 << 20, 1 << 30, Prefill::Chunked),
-        router: Router::Random,
-    };
-    // The step prices sequences at their batch; prompts are free and join at the next edge.
-    for (calls_per_second, sigma) in [(2.0, 0.0), (20.0, 0.8), (40.0, 0.8)] {
-        let output = scaled_table(&sparkgap::demand::Shape::Lognormal(sigma), 400.0).unwrap();
-        let calls = CallShape { output, ..CallShape::fixed(50, 0.0, 1) };
-        let key = StreamKey::world(5, 0);
-        let load = Load { calls_per_second, calls: calls.clone() };
-        let requests = 60_000;
-        let outcome = simulate_cluster(&model, 1, &load, requests, key);
-        let sums = outcome.totals;
-        // Time averages over the whole run against the realised load of this very run; the start
-        // and the end of it, empty, are what the tolerance has to hold beside the step edges.
-        let tokens = sums.decoded as f64;
-        let span = outcome.span.seconds();
-        let decode_tpot =
-            (sums.sojourn as f64 * 1e-12 - ttft_sum(&model, &load, requests, key)) / tokens;
-        let exact = processor_sharing_tpot(a, b, tokens / span);
-        let error = decode_tpot / exact - 1.0;
-        assert!(error.abs() < 0.002, "{calls_per_second}: {decode_tpot} {exact} {error}");
+/// Sum of the times from first to last token, picoseconds.
+struct DecodeTime(u128);
+
+impl Observer for DecodeTime {
+    fn first_token(&mut self, _id: u32, _at: EngineTime) {}
+    fn finished(&mut self, _id: u32, _request: &Request, first: EngineTime, at: EngineTime) {
+        self.0 += u128::from((at - first).0);
     }
 }
 
-/// Sum of the times to first token of the same run, seconds.
-fn ttft_sum(model: &ReplicaModel, load: &Load, requests: u32, key: StreamKey) -> f64 {
-    struct Sum(u128);
-    impl Observer for Sum {
-        fn first_token(&mut self, _id: u32, _at: EngineTime) {}
-        fn finished(&mut self, _id: u32, request: &Request, first: EngineTime, _at: EngineTime) {
-            self.0 += u128::from((first - request.arrival).0);
+#[test]
+fn free_prefill_and_weightless_context_is_processor_sharing() {
+    let (a, b) = (0.010, 30e-6);
+    let step_time = StepTime::new(&Roofline::affine(a, b, 0.0, 0.0));
+    let limits = scheduler(1 << 20, 1 << 30, Prefill::Chunked);
+    for (calls_per_second, sigma, count) in [(2.0, 0.0, 100_000), (20.0, 0.8, 1_000_000)] {
+        let output = scaled_table(&sparkgap::demand::Shape::Lognormal(sigma), 400.0).unwrap();
+        let calls = CallShape { output, ..CallShape::fixed(50, 0.0, 1) };
+        let draws = Draws::new(&calls, count, (0, 0), StreamKey::world(5, 0));
+        let mut replica = Replica::new(&step_time, &limits, 1 << 40);
+        let mut decode = DecodeTime(0);
+        for (id, request) in draws.at_rate(calls_per_second).enumerate() {
+            replica.advance(request.arrival, &mut decode);
+            replica.enqueue(id as u32, request);
         }
+        replica.finish(&mut decode);
+        // Against the load of this very run: only its first and last seconds, when the batch
+        // fills and empties, are not stationary.
+        let tokens = replica.totals().decoded as f64;
+        let tpot = decode.0 as f64 * 1e-12 / tokens;
+        let exact = processor_sharing_tpot(a, b, tokens / replica.now().seconds());
+        let error = tpot / exact - 1.0;
+        assert!(error.abs() < 0.002, "{calls_per_second}: {tpot} {exact} {error}");
     }
-    let step_time = StepTime::new(&model.roofline);
-    let mut replica = Replica::new(&step_time, &model.scheduler, model.kv_tokens);
-    let draws = Draws::new(&load.calls, requests, (0, 0), key);
-    for (id, request) in draws.at_rate(load.calls_per_second).enumerate() {
-        replica.enqueue(id as u32, request);
-    }
-    let mut sum = Sum(0);
-    replica.finish(&mut sum);
-    sum.0 as f64 * 1e-12
 }
 
 #[derive(Debug, Clone)]
@@ -274,12 +259,12 @@ fn books_balance_behind_every_router() {
             output: scaled_table(&sparkgap::demand::Shape::Lognormal(0.8), 200.0).unwrap(),
             ..CallShape::fixed(800, 0.5, 1)
         };
-        let load = Load { calls_per_second: 900.0, calls };
+        let load = Load { calls_per_second: 780.0, calls };
         // Every replica checks Little's law, tokens and memory when it finishes.
         let outcome = simulate_cluster(&model, 4, &load, 20_000, StreamKey::world(9, 0));
         assert_eq!(outcome.totals.completed, 20_000);
         assert_eq!(outcome.totals.rejected, 0);
-        means.push(outcome.latencies.tpot.mean());
+        means.push(outcome.latencies.ttft.mean());
     }
     // The less random the split, the shorter the queues.
     assert!(means[3] < means[1] && means[2] < means[1], "{means:?}");
