@@ -7,6 +7,7 @@ pub mod plan;
 pub mod rng;
 pub mod scenario;
 pub mod stats;
+pub mod study;
 pub mod supply;
 pub mod time;
 pub mod units;

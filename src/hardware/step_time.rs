@@ -166,6 +166,41 @@ impl Roofline {
         }
     }
 
+    /// The coefficients in the order of the fields, for a content key.
+    #[must_use]
+    pub fn coefficients(&self) -> [f64; 13] {
+        let Self {
+            overhead,
+            decode_compute,
+            prefill_compute,
+            kv_compute,
+            prefill_attention,
+            dense_read,
+            expert_read,
+            expert_miss,
+            kv_read,
+            decode_network,
+            prefill_network,
+            width,
+            tokens_per_step,
+        } = *self;
+        [
+            overhead,
+            decode_compute,
+            prefill_compute,
+            kv_compute,
+            prefill_attention,
+            dense_read,
+            expert_read,
+            expert_miss,
+            kv_read,
+            decode_network,
+            prefill_network,
+            width,
+            tokens_per_step,
+        ]
+    }
+
     /// Seconds of a step with a fluid amount of work: `decode` sequences with `kv` context
     /// tokens, `prefill` prompt tokens behind `prefill_context` tokens and `pairs` of prompt
     /// token and context token.

@@ -1,0 +1,123 @@
+//! Speed of the serving engine: event queue, step time, one replica at 80 % of its capacity, one
+//! serving point.
+
+use std::hint::black_box;
+
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use sparkgap::demand::Shape;
+use sparkgap::engine::{
+    CallShape, Deployment, Draws, Latencies, LatencyLimits, Layout, Prefill, Replica, ReplicaModel,
+    Router, Scheduler, fluid_capacity, measure, scaled_table,
+};
+use sparkgap::event_queue::{Event, EventQueue};
+use sparkgap::hardware::{KV_UNIT, Precision, Roofline, StepTime, StepWork, accelerators, models};
+use sparkgap::rng::{StreamKey, exponential};
+use sparkgap::units::Seconds;
+
+fn hold(c: &mut Criterion) {
+    let mut stream = StreamKey::world(1, 0).stream("hold");
+    let gaps: Vec<u64> = (0..65_536).map(|_| (exponential(&mut stream) * 1e9) as u64).collect();
+    let mut group = c.benchmark_group("event queue hold");
+    for size in [16u32, 4_096] {
+        let mut queue = EventQueue::with_capacity(size as usize);
+        for id in 0..size {
+            queue.push(Event { time: gaps[id as usize], kind: 0, id });
+        }
+        let mut index = 0;
+        group.throughput(Throughput::Elements(1));
+        group.bench_function(size.to_string(), |b| {
+            b.iter(|| {
+                let event = queue.pop().unwrap_or(Event { time: 0, kind: 0, id: 0 });
+                index = (index + 1) & 65_535;
+                queue.push(Event { time: event.time + gaps[index], ..event });
+            });
+        });
+    }
+}
+
+fn step(c: &mut Criterion) {
+    let accelerator = &accelerators()["gb300"];
+    let roofline = Roofline::new(accelerator, &models()["deepseek_r1"], 8, Precision::Fp4, 1.0);
+    let step_time = StepTime::new(&roofline);
+    let work = StepWork { decode: 200, kv: 200 * 3_000 * KV_UNIT, ..StepWork::default() };
+    c.bench_function("step time", |b| b.iter(|| step_time.ticks(black_box(&work))));
+}
+
+/// 10 ms + 30 us a sequence + 17.4 ns a context token, prompts 35 us a token; prompts of 1,000
+/// and outputs of 400 tokens, lognormal.
+fn reference() -> (Roofline, CallShape) {
+    let calls = CallShape {
+        prompt: table(1.0, 1_000.0),
+        output: table(0.8, 400.0),
+        ..CallShape::fixed(1, 0.0, 1)
+    };
+    (Roofline::affine(10e-3, 30e-6, 17.4e-9, 35e-6), calls)
+}
+
+fn table(sigma: f64, mean: f64) -> sparkgap::demand::LengthTable {
+    scaled_table(&Shape::Lognormal(sigma), mean).expect("a lognormal law needs no file")
+}
+
+fn replica(c: &mut Criterion) {
+    let (roofline, calls) = reference();
+    let step_time = StepTime::new(&roofline);
+    let mut group = c.benchmark_group("one replica");
+    let count = 50_000;
+    group.throughput(Throughput::Elements(u64::from(count)));
+    group.sample_size(20);
+    let draws = Draws::new(&calls, count, (0, count), StreamKey::world(2, 0));
+    for prefill in [Prefill::Blocking, Prefill::Chunked] {
+        let limits = Scheduler { max_sequences: 256, token_budget: 2_048, prefill };
+        for (name, rate) in [("5 %", 0.68), ("80 %", 10.8)] {
+            group.bench_function(format!("{prefill:?} at {name}"), |b| {
+                b.iter(|| {
+                    let mut replica = Replica::new(&step_time, &limits, 1_000_000);
+                    for (id, request) in draws.at_rate(rate).enumerate() {
+                        replica.enqueue(id as u32, request);
+                    }
+                    let mut latencies = Latencies::default();
+                    replica.finish(&mut latencies);
+                    latencies.e2e.count()
+                });
+            });
+        }
+    }
+    group.finish();
+}
+
+fn point(c: &mut Criterion) {
+    let layout = Layout { gpus: 8, precision: Precision::Fp4 };
+    let deployment = Deployment {
+        model: "muse_base".to_owned(),
+        layouts: [("gb300".to_owned(), layout.clone())].into(),
+        scheduler: Scheduler {
+            max_sequences: 1_024,
+            token_budget: 8_192,
+            prefill: Prefill::Chunked,
+        },
+        router: Router::PowerOfTwo(Seconds(1.0)),
+    };
+    let (_, calls) = reference();
+    let (accelerator, llm) = (&accelerators()["gb300"], &models()["muse_base"]);
+    let Some(model) = ReplicaModel::new(accelerator, llm, &layout, &deployment, 1.0) else {
+        return;
+    };
+    let means = calls.means();
+    let tpot = Seconds(0.04);
+    c.bench_function("fluid capacity", |b| {
+        b.iter(|| {
+            let model = ReplicaModel::new(accelerator, llm, &layout, &deployment, 1.0);
+            model.and_then(|model| fluid_capacity(&model, black_box(&means), Some(tpot)))
+        });
+    });
+    let limits = LatencyLimits { ttft_p99: Seconds(1.5), tpot_p99: tpot };
+    let mut group = c.benchmark_group("serving point");
+    group.sample_size(10);
+    group.bench_function("muse_base on 8 GB300", |b| {
+        b.iter(|| measure(&model, &calls, limits, StreamKey::world(1, 0)));
+    });
+    group.finish();
+}
+
+criterion_group!(benches, hold, step, replica, point);
+criterion_main!(benches);

@@ -1,0 +1,267 @@
+//! Measuring the serving curve of every workload on every accelerator that may serve it.
+//!
+//! For each pair the share eta of the fluid capacity at which the latency promises hold is
+//! measured by the engine at the central case in two years; a world then uses eta times its own
+//! fluid capacity ([`calls_per_second_per_gpu`]).
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use rayon::prelude::*;
+use serde::Serialize;
+
+use super::cache;
+use crate::demand::{Service, Workload};
+use crate::engine::{
+    CallMeans, CallShape, Deployment, LatencyLimits, Layout, ReplicaModel, fluid_capacity, measure,
+};
+use crate::hardware::{Accelerator, Llm, accelerators, models};
+use crate::rng::StreamKey;
+use crate::scenario::Scenario;
+use crate::time::FleetTime;
+use crate::units::Seconds;
+
+/// Version of everything between the inputs and a serving point: cached points of another version
+/// are never read.
+pub const MODEL_VERSION: u32 = 1;
+
+/// Seed of the measurement, the same in every scenario, so that equal deployments share points.
+const SEED: u64 = 1;
+
+/// Eta at one instant.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct ServingSample {
+    /// Decimal year of the central case measured.
+    pub year: f64,
+    /// Share of the fluid capacity at which the promises hold; `None` where the model does not
+    /// fit or the promises hold for no call.
+    pub eta: Option<f64>,
+}
+
+/// Eta of one workload on one accelerator, early and late in the horizon.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ServingEntry {
+    /// Samples in order of time, one or two.
+    pub samples: Vec<ServingSample>,
+}
+
+impl ServingEntry {
+    /// Eta at a decimal year: straight between the samples, flat beyond them. Where one of them
+    /// has none, the nearer one holds.
+    #[must_use]
+    pub fn eta(&self, year: f64) -> Option<f64> {
+        let (first, last) = (self.samples.first()?, self.samples.last()?);
+        if last.year <= first.year {
+            return last.eta;
+        }
+        let part = ((year - first.year) / (last.year - first.year)).clamp(0.0, 1.0);
+        match (first.eta, last.eta) {
+            (Some(early), Some(late)) => Some(early + (late - early) * part),
+            (early, late) => {
+                if part < 0.5 {
+                    early
+                } else {
+                    late
+                }
+            }
+        }
+    }
+}
+
+/// Eta by workload and accelerator. Dense indices follow the order of names.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ServingTable {
+    /// Workload names, in order.
+    pub workloads: Vec<String>,
+    /// Names of the accelerators in use, in order.
+    pub accelerators: Vec<String>,
+    /// By workload, then accelerator; `None` where the deployment has no layout.
+    pub entries: Vec<Option<ServingEntry>>,
+}
+
+impl ServingTable {
+    /// Index of a workload.
+    #[must_use]
+    pub fn workload(&self, name: &str) -> Option<usize> {
+        self.workloads.binary_search_by(|known| known.as_str().cmp(name)).ok()
+    }
+
+    /// Index of an accelerator.
+    #[must_use]
+    pub fn accelerator(&self, name: &str) -> Option<usize> {
+        self.accelerators.binary_search_by(|known| known.as_str().cmp(name)).ok()
+    }
+
+    /// Eta at a decimal year by dense indices; `None` where the workload is not deployed there,
+    /// the model does not fit, or the promises hold for no call.
+    #[must_use]
+    pub fn eta(&self, workload: usize, accelerator: usize, year: f64) -> Option<f64> {
+        let index = workload * self.accelerators.len() + accelerator;
+        self.entries.get(index)?.as_ref()?.eta(year)
+    }
+
+    /// Eta at a decimal year by names.
+    #[must_use]
+    pub fn eta_of(&self, workload: &str, accelerator: &str, year: f64) -> Option<f64> {
+        self.eta(self.workload(workload)?, self.accelerator(accelerator)?, year)
+    }
+}
+
+/// Calls per second and GPU of a replica for drawn inputs: `eta` times the fluid capacity. `llm`
+/// is scaled to its drawn size, `speed` is the product of the drawn software multiplier and the
+/// realised share. `None` where the model does not fit or not one call keeps `tpot`.
+#[must_use]
+pub fn calls_per_second_per_gpu(
+    eta: f64,
+    accelerator: &Accelerator,
+    llm: &Llm,
+    (layout, deployment): (&Layout, &Deployment),
+    calls: &CallMeans,
+    tpot: Option<Seconds>,
+    speed: f64,
+) -> Option<f64> {
+    let model = ReplicaModel::new(accelerator, llm, layout, deployment, speed)?;
+    fluid_capacity(&model, calls, tpot).map(|fluid| eta * fluid.calls_per_second_per_gpu)
+}
+
+/// One point to be measured.
+struct Task<'a> {
+    workload: &'a Workload,
+    deployment: &'a Deployment,
+    layout: &'a Layout,
+    accelerator: &'a Accelerator,
+    llm: &'a Llm,
+    year: f64,
+}
+
+/// Everything that a point depends on, for its key.
+#[derive(Serialize)]
+struct Inputs<'a> {
+    program: &'a str,
+    version: u32,
+    roofline: [f64; 13],
+    kv_tokens: u64,
+    layout: &'a Layout,
+    deployment: &'a Deployment,
+    calls: &'a CallShape,
+    limits: LatencyLimits,
+    seed: u64,
+}
+
+/// Measures every (workload, accelerator) that the scenario can use, on all cores, with `cache` as
+/// a folder of earlier points. The result does not depend on the number of threads nor on what is
+/// in the cache.
+#[must_use]
+pub fn characterise(scenario: &Scenario, cache: Option<&Path>) -> ServingTable {
+    let names = used_accelerators(scenario);
+    let mut tasks = Vec::new();
+    let mut owners = Vec::new();
+    for (row, (name, workload)) in scenario.workloads.iter().enumerate() {
+        for (column, accelerator) in names.iter().enumerate() {
+            let years = years_of(scenario, accelerator);
+            for year in years {
+                if let Some(task) = task(scenario, name, workload, accelerator, year) {
+                    owners.push(row * names.len() + column);
+                    tasks.push(task);
+                }
+            }
+        }
+    }
+    let etas: Vec<Option<f64>> = tasks.par_iter().map(|task| eta_of(task, cache)).collect();
+    let mut entries: Vec<Option<ServingEntry>> = vec![None; scenario.workloads.len() * names.len()];
+    for ((owner, task), eta) in owners.into_iter().zip(&tasks).zip(etas) {
+        let entry = entries[owner].get_or_insert_with(|| ServingEntry { samples: Vec::new() });
+        entry.samples.push(ServingSample { year: task.year, eta });
+    }
+    ServingTable {
+        workloads: scenario.workloads.keys().cloned().collect(),
+        accelerators: names,
+        entries,
+    }
+}
+
+/// Accelerators of sites, contracts, market, candidate and reference, in order of name.
+fn used_accelerators(scenario: &Scenario) -> Vec<String> {
+    let sites = scenario.sites.values().flat_map(|site| &site.phases);
+    let contracts = scenario.contracts.values().flat_map(|contract| &contract.tranches);
+    let names: BTreeSet<&String> = sites
+        .map(|phase| &phase.accelerator)
+        .chain(contracts.map(|tranche| &tranche.accelerator))
+        .chain(scenario.market.iter().map(|market| &market.accelerator))
+        .chain([&scenario.candidate.accelerator, &scenario.reference])
+        .collect();
+    names.into_iter().cloned().collect()
+}
+
+fn accelerator_named<'a>(scenario: &'a Scenario, name: &str) -> Option<&'a Accelerator> {
+    scenario.hardware.get(name).or_else(|| accelerators().get(name))
+}
+
+/// The middle of the first year (or of the one in which the accelerator comes) and of the last.
+fn years_of(scenario: &Scenario, accelerator: &str) -> Vec<f64> {
+    let last = f64::from(scenario.horizon.last_year) + 0.5;
+    let first = f64::from(scenario.horizon.first_year) + 0.5;
+    let available = accelerator_named(scenario, accelerator)
+        .map_or(first, |accelerator| accelerator.available.date().0 as f64 + 0.5);
+    let first = first.max(available).min(last);
+    if first < last { vec![first, last] } else { vec![last] }
+}
+
+fn task<'a>(
+    scenario: &'a Scenario,
+    name: &str,
+    workload: &'a Workload,
+    accelerator: &str,
+    year: f64,
+) -> Option<Task<'a>> {
+    let deployment = scenario.deployments.get(name)?;
+    let layout = deployment.layouts.get(accelerator)?;
+    let accelerator = accelerator_named(scenario, accelerator)?;
+    let llm = scenario.models.get(&deployment.model);
+    let llm = llm.or_else(|| models().get(&deployment.model))?;
+    Some(Task { workload, deployment, layout, accelerator, llm, year })
+}
+
+/// Central speed of an accelerator at a decimal year: realised share times software progress.
+fn central_speed(accelerator: &Accelerator, year: f64) -> f64 {
+    let whole = year.floor();
+    let start = FleetTime::start_of_year(whole as u16).0;
+    let next = FleetTime::start_of_year(whole as u16 + 1).0;
+    let at = FleetTime(start + ((year - whole) * (next - start) as f64) as i64);
+    let software = accelerator.software_multiplier(accelerator.software.ceiling.central(), at);
+    accelerator.realised.central().0 * software
+}
+
+/// Eta of one point. Deferrable work has no latency limit, so nothing is lost: eta is 1.
+fn eta_of(task: &Task<'_>, folder: Option<&Path>) -> Option<f64> {
+    let llm = task.llm.scaled(task.llm.size.central());
+    let speed = central_speed(task.accelerator, task.year);
+    let model = ReplicaModel::new(task.accelerator, &llm, task.layout, task.deployment, speed)?;
+    let calls = CallShape::central(task.workload, task.year)?;
+    let Service::Interactive { ttft_p99, tpot_p99 } = task.workload.service else {
+        return fluid_capacity(&model, &calls.means(), None).map(|_| 1.0);
+    };
+    let limits = LatencyLimits { ttft_p99, tpot_p99 };
+    let inputs = Inputs {
+        program: env!("CARGO_PKG_VERSION"),
+        version: MODEL_VERSION,
+        roofline: model.roofline.coefficients(),
+        kv_tokens: model.kv_tokens,
+        layout: task.layout,
+        deployment: task.deployment,
+        calls: &calls,
+        limits,
+        seed: SEED,
+    };
+    let key = folder.map(|folder| (folder, cache::content_key(&inputs)));
+    let known = key.as_ref().and_then(|(folder, key)| cache::read::<1>(folder, key));
+    let eta = known.map(|[eta]| eta).unwrap_or_else(|| {
+        let point = measure(&model, &calls, limits, StreamKey::world(SEED, 0));
+        let eta = point.map_or(0.0, |point| point.eta);
+        if let Some((folder, key)) = &key {
+            cache::write(folder, key, &[eta]);
+        }
+        eta
+    });
+    (eta > 0.0).then_some(eta)
+}

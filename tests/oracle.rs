@@ -1,0 +1,8 @@
+//! Answers known without this program: closed forms, enumerations, and slow references.
+
+#[path = "oracle/naive.rs"]
+mod naive;
+#[path = "oracle/queueing.rs"]
+mod queueing;
+#[path = "oracle/serving.rs"]
+mod serving;
