@@ -86,9 +86,10 @@ impl Diagnostic {
             .with_color(colour)
             .with_index_type(IndexType::Char)
             .with_char_set(CharSet::Unicode);
-        // The header of ariadne would count columns in the excerpt, so the place is in the name.
-        let span =
-            (format!("{}:{}:{}", place.file, place.line, place.column), place.marked.clone());
+        // Blank lines before the excerpt give it its number in the margin.
+        let above = place.line - 1;
+        let marked = above + place.marked.start..above + place.marked.end;
+        let span = (place.file.clone(), marked);
         let shown = if self.path.is_empty() { "here" } else { &self.path };
         let label = Label::new(span.clone()).with_message(shown).with_color(Color::Red);
         let mut report = Report::build(ReportKind::Error, span.clone())
@@ -98,7 +99,7 @@ impl Diagnostic {
         if let Some(help) = &self.help {
             report.set_help(help);
         }
-        let source = Source::from(place.excerpt.clone()).with_display_line_offset(place.line - 1);
+        let source = Source::from("\n".repeat(above) + &place.excerpt);
         let mut out = Vec::new();
         match report.finish().write((span.0, source), &mut out) {
             Ok(()) => String::from_utf8_lossy(&out).into_owned(),

@@ -131,8 +131,8 @@ pub(super) fn in_range<Q: Quantity>(value: f64, text: &str) -> Result<f64, Quant
         (true, true) => "it must be finite".to_owned(),
         (false, true) => format!("at least {low} {name}"),
         (true, false) => format!("at most {high} {name}"),
-        (false, false) if Q::UNITS.iter().any(|u| u.0 == "%") => {
-            format!("between {}% and {}%", low * 100.0, high * 100.0)
+        (false, false) if Q::UNITS.iter().any(|u| u.0.starts_with('%')) => {
+            format!("between {}% and {}%{name}", low * 100.0, high * 100.0)
         }
         (false, false) => format!("between {low} and {high} {name}"),
     };
