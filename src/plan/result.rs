@@ -157,7 +157,7 @@ pub struct Source {
     pub kind: SupplyKind,
 }
 
-/// One quarter of the chart, in reference GPUs of that quarter's software.
+/// One quarter of the chart, in reference GPUs with the software of the time.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct QuarterResult {
     /// Calendar year.

@@ -237,7 +237,7 @@ fn foundations(answer: &Answer) -> Vec<String> {
         ),
         format!(
             "Candidate: {} in racks of {} GPUs ({:.1} of them firm), {:.2} kW IT and {:.2} USD/h \
-             per GPU. Reference GPU: one {} package with that year's software.",
+             per GPU. Reference GPU: one {} package with the software of the time.",
             candidate.accelerator,
             candidate.gpus_per_rack,
             candidate.firm_gpus_per_rack,

@@ -244,7 +244,10 @@ fn central_speed(accelerator: &Accelerator, year: f64) -> f64 {
 /// Eta of one point. Deferrable work has no latency limit, so nothing is lost: eta is 1.
 fn eta_of(task: &Task<'_>, folder: Option<&Path>) -> Option<f64> {
     let llm = task.llm.scaled(task.llm.size.central());
-    let speed = central_speed(task.accelerator, task.year);
+    let work = task.workload.work_per_token.central().0;
+    // Growth laws hold in the middle of 2026.
+    let work = libm::exp(libm::log1p(work) * (task.year - 2026.5));
+    let speed = central_speed(task.accelerator, task.year) / work;
     let model = ReplicaModel::new(task.accelerator, &llm, task.layout, task.deployment, speed)?;
     let calls = CallShape::central(task.workload, task.year)?;
     let Service::Interactive { ttft_p99, tpot_p99 } = task.workload.service else {

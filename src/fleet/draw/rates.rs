@@ -72,15 +72,13 @@ impl Rates {
         let interactive: Vec<bool> =
             scenario.workloads.values().map(|workload| workload.is_interactive()).collect();
         for (span, middle) in calendar.middles.iter().enumerate() {
-            let cell = |year: f64, column: usize| between(&nodes, width, year - first, column);
-            let row: Vec<f64> = (0..width).map(|column| cell(*middle, column)).collect();
-            // The reference GPU has its calendar year's software: that of the year's middle.
-            let mid_year = middle.floor() + 0.5;
+            let row: Vec<f64> =
+                (0..width).map(|column| between(&nodes, width, middle - first, column)).collect();
             let cost = |rate: f64| if rate > 0.0 { 1.0 / rate } else { f64::INFINITY };
-            let reference_cost: Vec<f64> =
-                (0..workloads).map(|w| cost(cell(mid_year, reference * workloads + w))).collect();
-            let candidate_cost: Vec<f64> =
-                (0..workloads).map(|w| cost(row[candidate * workloads + w])).collect();
+            let costs = |kind: usize| -> Vec<f64> {
+                row[kind * workloads..(kind + 1) * workloads].iter().map(|r| cost(*r)).collect()
+            };
+            let (reference_cost, candidate_cost) = (costs(reference), costs(candidate));
             let mix = |kind: bool| -> Vec<f64> {
                 let calls = |w: usize| -> f64 {
                     let regions = 0..volumes.regions;

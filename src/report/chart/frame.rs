@@ -107,7 +107,7 @@ pub(super) fn heading<B: DrawingBackend>(
     let from = &answer.provenance;
     let what = format!(
         "Usable capacity by source and interactive peak demand, by quarter, in reference GPUs \
-         (one is a {} package with that year's software)",
+         (one is a {} package with the software of the time)",
         answer.reference
     );
     let which = format!(
@@ -151,9 +151,11 @@ pub(super) fn footer<B: DrawingBackend>(
     );
     let mut lines = broken(&meaning, room, 2, |text| pen.width(text, small));
     let rest = 4 - lines.len();
-    let criterion = "The picture compares a median with a mean; the need that meets the criterion \
-                     is in the table.";
-    let caveats = format!("{criterion} {}", answer.caveats.join(" "));
+    let caveats = format!(
+        "The picture compares a median with a mean; the need that meets the criterion is in the \
+         table. Quantiles over worlds do not add up. {} is the candidate that closes a gap.",
+        answer.candidate.accelerator
+    );
     lines.extend(broken(&caveats, room, rest, |text| pen.width(text, small)));
     let line_height = 16.5;
     let top = f64::from(SIZE.1) - 14.0 - line_height * (lines.len() as f64 - 1.0);
