@@ -156,15 +156,15 @@ mod tests {
     #[test]
     fn two_regions_that_need_nothing_alone_may_need_something_together() {
         // Each short 100 GPUs in 2 different hours: 2.4 h/yr allows two short hours but not four.
-        let mut first = vec![-10.0; 100];
-        let mut second = vec![-10.0; 100];
+        let mut first: Vec<f64> = vec![-10.0; 100];
+        let mut second: Vec<f64> = vec![-10.0; 100];
         (first[3], first[4], second[50], second[51]) = (100.0, 100.0, 100.0, 100.0);
         let need = |margins: &[f64]| {
             let year = residuals(margins);
             required_block(&[&year], 0..100, Before::Own, &criterion(2.4), 1, 1.0).max(0.0)
         };
         let together: Vec<f64> =
-            first.iter().zip(&second).map(|(a, b)| a.max(0.0) + b.max(0.0)).collect();
+            first.iter().zip(&second).map(|(a, b): (&f64, &f64)| a.max(0.0) + b.max(0.0)).collect();
         assert_eq!((need(&first), need(&second), need(&together)), (0.0, 0.0, 100.0));
     }
 
