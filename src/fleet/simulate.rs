@@ -401,11 +401,11 @@ fn record_unserved(world: &World, levels: &Levels<'_>, residual: &[f64], to: &mu
 }
 
 fn buy_on_demand(world: &World, levels: &Levels<'_>, residual: &[f64], tally: &mut YearTally) {
-    let Some(market) = world.on_demand else { return };
+    let Some(market) = &world.on_demand else { return };
     let mut left = market.limit;
     for (index, class) in world.classes.iter().enumerate() {
         let rate = levels.market_rates[market.accelerator * world.workloads + class.workload];
-        if market.reach >> index & 1 == 1 && rate > 0.0 {
+        if market.reach[index] && rate > 0.0 {
             let gpus = (residual[index] / rate).min(left);
             left -= gpus;
             tally.on_demand_calls += gpus * rate * world.epoch_s as f64;
