@@ -72,10 +72,13 @@ fn replica(c: &mut Criterion) {
             group.bench_function(format!("{prefill:?} at {name}"), |b| {
                 b.iter(|| {
                     let mut replica = Replica::new(&step_time, &limits, 1_000_000);
+                    let mut latencies = Latencies::default();
                     for (id, request) in draws.at_rate(rate).enumerate() {
+                        if id % 1_024 == 0 {
+                            replica.advance(request.arrival, &mut latencies);
+                        }
                         replica.enqueue(id as u32, request);
                     }
-                    let mut latencies = Latencies::default();
                     replica.finish(&mut latencies);
                     latencies.e2e.count()
                 });

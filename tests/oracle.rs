@@ -1,5 +1,7 @@
 //! Answers known without this program: closed forms, enumerations, and slow references.
 
+#[path = "oracle/adequacy.rs"]
+mod adequacy;
 #[path = "oracle/measured.rs"]
 mod measured;
 #[path = "oracle/naive.rs"]

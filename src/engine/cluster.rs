@@ -16,6 +16,9 @@ use crate::hardware::StepTime;
 use crate::rng::{StreamKey, uniform};
 use crate::time::EngineTime;
 
+/// Requests per replica that are handed over at a time when nobody looks at load.
+const CATCH_UP: u32 = 1_024;
+
 /// What a run of a cluster leaves.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ClusterOutcome {
@@ -169,6 +172,15 @@ impl Cluster<'_> {
         let mut replicas: Vec<Replica<'_>> = (0..self.replicas).map(|_| self.replica()).collect();
         for (index, request) in draws.at_rate(rate).enumerate() {
             let id = index as u32;
+            // Now and then the replicas catch up, so that queues of the future stay small.
+            if id.is_multiple_of(CATCH_UP * self.replicas) {
+                if observer.enough() {
+                    break;
+                }
+                for replica in &mut replicas {
+                    replica.advance(request.arrival, observer);
+                }
+            }
             replicas[target(id)].enqueue(id, request);
         }
         settle(replicas, observer)

@@ -164,7 +164,7 @@ pub struct Draws {
     requests: Vec<(f64, Request)>,
 }
 
-/// Entries of an inverse table: lengths are drawn by their upper 16 bits and interpolated.
+/// Cells of the table of quantiles that lengths are drawn from, straight inside a cell.
 const CELLS: usize = 1 << 12;
 
 struct Sampler {

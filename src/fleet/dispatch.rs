@@ -203,6 +203,100 @@ mod tests {
         assert_eq!(required_block(&[class(0)], &[0.0], &[1.0], &[1.0]), 0.0);
     }
 
+    /// Two regions with a pool each and two workloads, by hand.
+    fn two_pools() -> World {
+        let load = crate::scenario::System {
+            name: String::new(),
+            description: String::new(),
+            seed: 0,
+            samples: 1,
+            units: std::collections::BTreeMap::new(),
+            firm: crate::scenario::Level::Constant(0.0),
+            load: crate::scenario::Load::Hourly(vec![0.0]),
+        };
+        let mut world = World::of_system(&load);
+        world.workloads = 2;
+        world.pools.push(world.pools[0].clone());
+        world.pools[1].accelerator = 1;
+        let class = |region, workload| Class { region, workload, curve: 0, candidate_reach: 1 };
+        world.classes = vec![class(0, 0), class(1, 0), class(0, 1), class(1, 1)];
+        world
+    }
+
+    #[test]
+    fn two_pools_are_shared_out_as_worked_by_hand() {
+        let world = two_pools();
+        // Pool 0 does 2 calls of workload 0 or 1 of workload 1 per GPU; pool 1 does 4 or 1.
+        let rates = [2.0, 1.0, 4.0, 1.0];
+        let mut dispatch = Dispatch::new(&world);
+        dispatch.free = vec![10.0, 10.0];
+        dispatch.residual = vec![12.0, 20.0, 6.0, 4.0];
+        let local = vec![vec![0], vec![1], vec![0], vec![1]];
+        // Local: 12 / 2 = 6 GPUs, 20 / 4 = 5, then 4 of the 6 calls on the last 4 GPUs, 4 / 1 = 4.
+        assert!(dispatch.serve(&world, &rates, &local));
+        assert_eq!(dispatch.residual, [0.0, 0.0, 2.0, 0.0]);
+        assert_eq!(dispatch.free, [0.0, 1.0]);
+        // Remote: one of the two calls left fits on the GPU left.
+        let remote = vec![vec![1], vec![0], vec![1], vec![0]];
+        assert!(dispatch.serve(&world, &rates, &remote));
+        assert_eq!(dispatch.residual, [0.0, 0.0, 1.0, 0.0]);
+        assert_eq!(dispatch.used, [6.0, 4.0, 5.0, 5.0]);
+    }
+
+    #[test]
+    fn offered_is_served_plus_unserved_in_every_epoch() {
+        let world = two_pools();
+        let rates = [2.0, 1.0, 4.0, 1.0];
+        let merit = [vec![vec![0], vec![1], vec![0], vec![1]], vec![vec![1, 0]; 4]];
+        let mut dispatch = Dispatch::new(&world);
+        for epoch in 0..1_000u32 {
+            // Whole numbers and powers of two: sums are exact.
+            let offered: Vec<f64> =
+                (0..4).map(|class| f64::from((epoch * 7 + class * 13) % 29)).collect();
+            let gpus = [f64::from(epoch % 11), f64::from(epoch % 7)];
+            dispatch.residual.clone_from(&offered);
+            dispatch.free = gpus.to_vec();
+            for list in &merit {
+                dispatch.serve(&world, &rates, list);
+            }
+            for workload in 0..2 {
+                let of = |values: &[f64]| {
+                    let mine = world.classes.iter().zip(values);
+                    mine.filter(|(class, _)| class.workload == workload)
+                        .map(|(_, v)| v)
+                        .sum::<f64>()
+                };
+                let served: f64 =
+                    (0..2).map(|p| dispatch.used[p * 2 + workload] * rates[p * 2 + workload]).sum();
+                assert_eq!(of(&offered), served + of(&dispatch.residual), "epoch {epoch}");
+            }
+            for (pool, total) in gpus.iter().enumerate() {
+                let used: f64 = dispatch.used[pool * 2..pool * 2 + 2].iter().sum();
+                assert_eq!(used + dispatch.free[pool], *total, "epoch {epoch}");
+            }
+            dispatch.reload(&world, 0.0);
+        }
+    }
+
+    #[test]
+    fn gpus_that_change_hands_are_lost_for_a_while() {
+        let world = two_pools();
+        let rates = [2.0, 1.0, 4.0, 1.0];
+        let local = vec![vec![0], vec![1], vec![0], vec![1]];
+        let mut dispatch = Dispatch::new(&world);
+        let mut epoch = |residual: [f64; 4]| {
+            dispatch.free = vec![10.0, 10.0];
+            dispatch.residual = residual.to_vec();
+            dispatch.serve(&world, &rates, &local);
+            dispatch.reload(&world, 0.5);
+            dispatch.lost[0]
+        };
+        // 8 GPUs load workload 0; 2 fresh ones and 4 of the idle ones then load workload 1.
+        assert_eq!(epoch([16.0, 0.0, 0.0, 0.0]), 4.0);
+        assert_eq!(epoch([8.0, 0.0, 6.0, 0.0]), 3.0);
+        assert_eq!(epoch([8.0, 0.0, 6.0, 0.0]), 0.0);
+    }
+
     #[test]
     fn a_backlog_serves_the_oldest_first_and_drops_what_is_due() {
         let mut backlog = Backlog::new(2);

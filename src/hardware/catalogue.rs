@@ -36,7 +36,14 @@ mod tests {
 
     #[test]
     fn catalogues_parse_and_are_not_empty() {
-        assert!(accelerators().contains_key("gb300"));
-        assert!(!models().is_empty());
+        assert_eq!(accelerators().len(), 14);
+        assert_eq!(models().len(), 10);
+        for (name, accelerator) in accelerators() {
+            let sources = [&accelerator.source, &accelerator.efficiency.source];
+            for source in sources {
+                assert!(!source.is_empty() && !source.contains('\n'), "{name}: {source:?}");
+                assert!(!source.contains("  "), "{name}: {source:?}");
+            }
+        }
     }
 }

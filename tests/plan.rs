@@ -1,0 +1,181 @@
+//! What the plan must say about the default scenario whatever its draws: delays, take-or-pay,
+//! lead times, retirement, prices. Serving rates are the fluid capacity at a fixed share here,
+//! so that these tests measure nothing.
+
+use sparkgap::demand::Growth;
+use sparkgap::engine::{CallMeans, CallShape};
+use sparkgap::fleet::{Draw, DrawnWorld, PoolKind, ServingInputs, draw_world};
+use sparkgap::plan::{Answer, required_external};
+use sparkgap::scenario::Scenario;
+use sparkgap::study::{Watch, calls_per_second_per_gpu};
+use sparkgap::time::FleetTime;
+use sparkgap::units::{RequestsPerDay, Seconds, Share, Uncertain};
+
+/// Four fifths of the fluid capacity.
+fn rate(scenario: &Scenario, inputs: &ServingInputs<'_>) -> f64 {
+    let workload = &scenario.workloads[inputs.workload];
+    let deployment = &scenario.deployments[inputs.workload];
+    let Some(layout) = deployment.layouts.get(inputs.accelerator) else { return 0.0 };
+    let calls = CallMeans {
+        prompt: inputs.call.prompt,
+        cached: inputs.call.prompt * inputs.call.cached,
+        output: inputs.call.output,
+        ..CallShape::fixed(1_000, 0.0, 100).means()
+    };
+    let llm = &scenario.models[&deployment.model];
+    let accelerator = &scenario.hardware[inputs.accelerator];
+    let replica = (layout, deployment);
+    let limit = workload.is_interactive().then_some(Seconds(0.1));
+    calls_per_second_per_gpu(0.8, accelerator, llm, replica, &calls, limit, inputs.speed)
+        .unwrap_or(0.0)
+}
+
+fn draw(scenario: &Scenario, draw: Draw) -> DrawnWorld {
+    draw_world(scenario, draw, &|inputs| rate(scenario, inputs))
+}
+
+/// The default scenario on a few worlds and without a slip.
+fn scenario(worlds: u32) -> Scenario {
+    let mut scenario = Scenario::embedded();
+    scenario.sampling.worlds = worlds;
+    scenario.sampling.inner_years = 1;
+    scenario
+}
+
+fn plan(scenario: &Scenario) -> Answer {
+    required_external(scenario, &|inputs| rate(scenario, inputs), Watch::nobody())
+        .expect("nobody stops it")
+}
+
+#[test]
+fn a_delay_of_own_sites_raises_the_gap_and_never_lowers_it() {
+    let planned = scenario(2);
+    let mut late = planned.clone();
+    let year = FleetTime::start_of_year(2027)..FleetTime::start_of_year(2028);
+    for phase in late.sites.values_mut().flat_map(|site| &mut site.phases) {
+        if year.contains(&phase.on) {
+            phase.on = FleetTime(phase.on.0 + 182 * 86_400);
+        }
+    }
+    let (planned, late) = (plan(&planned), plan(&late));
+    let mut raised = 0;
+    for (before, after) in planned.worlds.iter().zip(&late.worlds) {
+        let tolerance = 1e-9 * before.gap_gpus.abs();
+        assert!(after.gap_gpus >= before.gap_gpus - tolerance, "{before:?} {after:?}");
+        assert_eq!(after.daily_users, before.daily_users);
+        let touched = matches!(after.year, 2027 | 2028);
+        raised += u32::from(touched && after.gap_gpus > before.gap_gpus + 1.0);
+    }
+    assert_eq!(raised, 4, "two years of two worlds");
+}
+
+#[test]
+fn take_or_pay_is_paid_when_idle() {
+    let busy = scenario(1);
+    let mut idle = busy.clone();
+    for surface in idle.surfaces.values_mut() {
+        surface.requests = Growth::Constant(Uncertain::fixed(RequestsPerDay(1e-6)));
+    }
+    let (busy, idle) = (draw(&busy, Draw::of_world(3, 0)), draw(&idle, Draw::of_world(3, 0)));
+    for (busy, idle) in busy.years.iter().zip(&idle.years) {
+        assert_eq!(busy.contract_dollars, idle.contract_dollars);
+        assert!(idle.user_requests_per_day < 1e-3 * busy.user_requests_per_day);
+    }
+    assert!(busy.years[2].contract_dollars > 1e9);
+}
+
+#[test]
+fn late_delivery_shifts_a_contract_and_keeps_its_value() {
+    let planned = scenario(1);
+    let mut late = planned.clone();
+    for contract in late.contracts.values_mut() {
+        contract.slip = Uncertain::fixed(Seconds(90.0 * 86_400.0));
+        // Within the horizon, so that all of it is billed.
+        contract.end = FleetTime::start_of_year(2031);
+    }
+    let mut planned = planned;
+    for (name, contract) in &mut planned.contracts {
+        contract.slip = Uncertain::fixed(Seconds(0.0));
+        contract.end = late.contracts[name].end;
+        for tranche in &mut contract.tranches {
+            tranche.on = tranche.on.max(FleetTime::start_of_year(2026));
+        }
+        late.contracts
+            .get_mut(name)
+            .expect("the same ones")
+            .tranches
+            .clone_from(&contract.tranches);
+    }
+    let total = |scenario: &Scenario| -> (f64, f64) {
+        let drawn = draw(scenario, Draw::central());
+        let years: Vec<f64> = drawn.years.iter().map(|year| year.contract_dollars).collect();
+        (years.iter().sum(), years[0])
+    };
+    let ((sum, first), (late_sum, late_first)) = (total(&planned), total(&late));
+    let value: f64 = planned.contracts.values().map(|contract| contract.value.central().0).sum();
+    assert!((sum / value - 1.0).abs() < 1e-9 && (late_sum / value - 1.0).abs() < 1e-9);
+    assert!(late_first < first);
+}
+
+#[test]
+fn delivered_racks_stay_until_they_retire() {
+    let mut steady = scenario(1);
+    for site in steady.sites.values_mut() {
+        site.slip = Uncertain::fixed(Seconds(0.0));
+        site.assistant_share = Growth::Constant(Uncertain::fixed(Share(0.2)));
+    }
+    let drawn = draw(&steady, Draw::central());
+    let mut grown = 0;
+    for (pool, facts) in drawn.world.pools.iter().enumerate() {
+        if facts.kind != PoolKind::Own {
+            continue;
+        }
+        let mut units: Vec<(u64, u32)> = drawn
+            .world
+            .changes
+            .iter()
+            .filter(|change| change.pool == pool)
+            .map(|change| (change.time, change.units))
+            .collect();
+        units.dedup();
+        let peak = units.iter().position(|change| change.1 == facts.most).expect("it has a most");
+        // Up to the peak the number only grows, after it it only falls: nothing is lost between.
+        assert!(units[..=peak].windows(2).all(|pair| pair[0].1 <= pair[1].1), "{}", facts.name);
+        assert!(units[peak..].windows(2).all(|pair| pair[0].1 >= pair[1].1), "{}", facts.name);
+        grown += peak;
+    }
+    assert!(grown > 10);
+}
+
+#[test]
+fn price_per_megawatt_year_closes_with_price_per_gpu_hour() {
+    // M USD per MW-year = 8.766 x price / kW per GPU (the year has 8,766 hours here).
+    let scenario = Scenario::embedded();
+    for contract in scenario.contracts.values() {
+        let price = contract.price.central().0;
+        let kilowatts = scenario.hardware[&contract.tranches[0].accelerator].power.0 / 1e3;
+        let per_mw_year = 8.766 * price / kilowatts;
+        let gpus_per_mw = 1_000.0 / kilowatts;
+        let spent = gpus_per_mw * price * 365.25 * 24.0 / 1e6;
+        assert!((per_mw_year / spent - 1.0).abs() < 0.02, "{}", contract.label);
+        // Market deals lie between 8 and 50 M USD per MW-year.
+        assert!((8.0..50.0).contains(&per_mw_year), "{} {per_mw_year}", contract.label);
+    }
+}
+
+#[test]
+fn a_year_with_nothing_of_our_own_needs_its_whole_demand() {
+    let mut bare = scenario(1);
+    bare.sites.clear();
+    bare.contracts.clear();
+    bare.market = None;
+    let answer = plan(&bare);
+    for (year, world) in answer.years.iter().zip(&answer.worlds) {
+        assert_eq!(year.need_gpus.p50.value, year.gap_gpus.p50.value);
+        assert!(world.need_gpus > 0.0 && world.lole_own > 8_000.0, "{world:?}");
+        // All but the busiest hours of the year fit into the block.
+        assert!(world.need_reference <= world.peak_demand * 1.02, "{world:?}");
+        assert!(world.need_reference >= world.peak_demand * 0.5, "{world:?}");
+    }
+    assert!(answer.finding.starts_with("Short from 2026"), "{}", answer.finding);
+}
