@@ -98,101 +98,103 @@ fn faults_of_single_values_are_shown_where_they_stand() {
     }
 }
 
+/// What to exchange, what for, parts of the report.
+const MISFITS: &[(&str, &str, &[&str])] = &[
+    (
+        "accelerator: \"mtia_400\"",
+        "accelerator: \"mtia_40\"",
+        &[
+            "unknown accelerator `mtia_40`",
+            "did you mean `mtia_400`?",
+            "known: b200",
+            "sites.mtia.phases[0].accelerator",
+        ],
+    ),
+    (
+        "model: \"muse_frontier\"",
+        "model: \"muse_fronteer\"",
+        &["unknown model `muse_fronteer`", "did you mean `muse_frontier`?"],
+    ),
+    (
+        "region: \"asia_pacific\"",
+        "region: \"asia-pacific\"",
+        &["unknown region", "did you mean `asia_pacific`?", "sites.leased_asia.region"],
+    ),
+    (
+        "profile: \"flat\"",
+        "profile: \"even\"",
+        &["unknown profile `even`", "known: campus_work, consumer, flat, mixed"],
+    ),
+    (
+        "empirical(\"servegen_m_mid_output\")",
+        "empirical(\"servegen_m_middle_output\")",
+        &["unknown length table", "did you mean `servegen_m_mid_output`?"],
+    ),
+    (
+        "regions: {\"us_canada\": \"85%\", \"europe\": \"15%\"}",
+        "regions: {\"us_canada\": \"85%\", \"europe\": \"5%\"}",
+        &["sum to 90.0 %, not 100 %", "candidate.regions"],
+    ),
+    (
+        "time_zones: [(\"5.5 h\", 0.55)",
+        "time_zones: [(\"5.5 h\", NaN)",
+        &["parts of the time zones must be numbers of 0 or more"],
+    ),
+    (
+        "end: \"2031-12-14\"",
+        "end: \"2026-06-01\"",
+        &["the contract ends on 2026-06-01", "2026-11-15", "contracts.coreweave_1.end"],
+    ),
+    (
+        "workloads: [\"instant\", \"thinking\", \"hidden\", \"background\"]",
+        "workloads: []",
+        &["a surface needs workloads", "workloads"],
+    ),
+    (
+        "slip: \"0 months\"",
+        "slip: \"normal(1, 3) months\"",
+        &["must not be negative", "lognormal", "sites.fleet_2025.slip"],
+    ),
+    (
+        "ttft_p99: \"500 ms\"",
+        "ttft_p99: \"0 ms\"",
+        &["must be above zero", "workloads.hidden.service.ttft_p99"],
+    ),
+    ("epoch: \"1 h\"", "epoch: \"7 min\"", &["divide the hour", "horizon.epoch"]),
+    ("last_year: 2032", "last_year: 2025", &["last_year 2025 lies before first_year 2026"]),
+    ("worlds: 100,", "worlds: 0,", &["worlds must be 1 to 100000"]),
+    ("name: \"muse_spark\"", "name: \"../etc/plan\"", &["part of file names"]),
+    (
+        "\"h100\": (gpus: 8, precision: fp8)",
+        "\"h100\": (gpus: 16, precision: fp8)",
+        &["a replica of 16 GPUs does not fit", "8 in reach"],
+    ),
+    (
+        "\"h100\": (gpus: 8, precision: fp8)",
+        "\"h100\": (gpus: 8, precision: bf16)",
+        &["GB of weights", "hold 640 GB", "fewer bits"],
+    ),
+    (
+        "when: yearly(month: 12, day: 31, hour: 21)",
+        "when: yearly(month: 2, day: 30, hour: 25)",
+        &["no day 30 in month 2", "the hour must be 0 to 23"],
+    ),
+    (
+        "volume: per_daily_user(",
+        "volume: remainder, note: (",
+        &["unknown field `note`", "known: label, volume, calls"],
+    ),
+    (
+        "value: \"triangular(15, 40, 100) M users\"",
+        "value: \"triangular(0.1, 0.2, 0.3) M users\"",
+        &["the cap of a logistic growth must not lie below its start"],
+    ),
+    ("pue: 1.25", "pue: 0.9", &["a PUE lies between 1 and 3", "sites.crusoe.pue"]),
+];
+
 #[test]
 fn what_does_not_fit_together_is_shown_where_it_stands() {
-    let cases: &[(&str, &str, &[&str])] = &[
-        (
-            "accelerator: \"mtia_400\"",
-            "accelerator: \"mtia_40\"",
-            &[
-                "unknown accelerator `mtia_40`",
-                "did you mean `mtia_400`?",
-                "known: b200",
-                "sites.mtia.phases[0].accelerator",
-            ],
-        ),
-        (
-            "model: \"muse_frontier\"",
-            "model: \"muse_fronteer\"",
-            &["unknown model `muse_fronteer`", "did you mean `muse_frontier`?"],
-        ),
-        (
-            "region: \"asia_pacific\"",
-            "region: \"asia-pacific\"",
-            &["unknown region", "did you mean `asia_pacific`?", "sites.leased_asia.region"],
-        ),
-        (
-            "profile: \"flat\"",
-            "profile: \"even\"",
-            &["unknown profile `even`", "known: campus_work, consumer, flat, mixed"],
-        ),
-        (
-            "empirical(\"servegen_m_mid_output\")",
-            "empirical(\"servegen_m_middle_output\")",
-            &["unknown length table", "did you mean `servegen_m_mid_output`?"],
-        ),
-        (
-            "regions: {\"us_canada\": \"85%\", \"europe\": \"15%\"}",
-            "regions: {\"us_canada\": \"85%\", \"europe\": \"5%\"}",
-            &["sum to 90.0 %, not 100 %", "candidate.regions"],
-        ),
-        (
-            "time_zones: [(\"5.5 h\", 0.55)",
-            "time_zones: [(\"5.5 h\", NaN)",
-            &["parts of the time zones must be numbers of 0 or more"],
-        ),
-        (
-            "end: \"2031-12-14\"",
-            "end: \"2026-06-01\"",
-            &["the contract ends on 2026-06-01", "2026-11-15", "contracts.coreweave_1.end"],
-        ),
-        (
-            "workloads: [\"instant\", \"thinking\", \"hidden\", \"background\"]",
-            "workloads: []",
-            &["a surface needs workloads", "workloads"],
-        ),
-        (
-            "slip: \"0 months\"",
-            "slip: \"normal(1, 3) months\"",
-            &["must not be negative", "lognormal", "sites.fleet_2025.slip"],
-        ),
-        (
-            "ttft_p99: \"500 ms\"",
-            "ttft_p99: \"0 ms\"",
-            &["must be above zero", "workloads.hidden.service.ttft_p99"],
-        ),
-        ("epoch: \"1 h\"", "epoch: \"7 min\"", &["divide the hour", "horizon.epoch"]),
-        ("last_year: 2032", "last_year: 2025", &["last_year 2025 lies before first_year 2026"]),
-        ("worlds: 100,", "worlds: 0,", &["worlds must be 1 to 100000"]),
-        ("name: \"muse_spark\"", "name: \"../etc/plan\"", &["part of file names"]),
-        (
-            "\"h100\": (gpus: 8, precision: fp8)",
-            "\"h100\": (gpus: 16, precision: fp8)",
-            &["a replica of 16 GPUs does not fit", "8 in reach"],
-        ),
-        (
-            "\"h100\": (gpus: 8, precision: fp8)",
-            "\"h100\": (gpus: 8, precision: bf16)",
-            &["GB of weights", "hold 640 GB", "fewer bits"],
-        ),
-        (
-            "when: yearly(month: 12, day: 31, hour: 21)",
-            "when: yearly(month: 2, day: 30, hour: 25)",
-            &["no day 30 in month 2", "the hour must be 0 to 23"],
-        ),
-        (
-            "volume: per_daily_user(",
-            "volume: remainder, note: (",
-            &["unknown field `note`", "known: label, volume, calls"],
-        ),
-        (
-            "value: \"triangular(15, 40, 100) M users\"",
-            "value: \"triangular(0.1, 0.2, 0.3) M users\"",
-            &["the cap of a logistic growth must not lie below its start"],
-        ),
-        ("pue: 1.25", "pue: 0.9", &["a PUE lies between 1 and 3", "sites.crusoe.pue"]),
-    ];
-    for (old, new, parts) in cases {
+    for (old, new, parts) in MISFITS {
         if *old == "value: \"triangular(15, 40, 100) M users\"" {
             // The report names `cap`, whose value starts a line earlier.
             let report = fault(&with(old, new)).render(false);

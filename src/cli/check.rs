@@ -22,7 +22,8 @@ pub(super) fn check(arguments: &CheckArguments) -> Result<(), Failure> {
         scenario.sampling.seed,
     );
     text += &format!(
-        "  {} surfaces, {} workloads, {} regions; {} sites, {} contracts; {} accelerators, {} models\n",
+        "  {} surfaces, {} workloads, {} regions; {} sites, {} contracts; \
+         {} accelerators, {} models\n",
         scenario.surfaces.len(),
         scenario.workloads.len(),
         scenario.regions.len(),

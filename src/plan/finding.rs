@@ -101,7 +101,8 @@ pub fn caveats(scenario: &Scenario, candidate: &CandidateFacts) -> Vec<String> {
             candidate.accelerator, candidate.firm_gpus_per_rack, candidate.gpus_per_rack
         ),
         format!(
-            "A reference GPU is one {} with the software of the time, on the mix of calls of the time.",
+            "A reference GPU is one {} with the software of the time, on the mix of calls of \
+             the time.",
             scenario.hardware[&scenario.reference].label
         ),
         "Demand of an hour is its busiest five minutes, so unserved work is an upper figure. \

@@ -1,0 +1,61 @@
+//! Speed of the fleet loop: an epoch of the default scenario, a whole world of it, and the years
+//! of a small reliability test system.
+
+use std::hint::black_box;
+
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use sparkgap::fleet::{Draw, ServingInputs, World, draw_world, simulate};
+use sparkgap::rng::StreamKey;
+use sparkgap::scenario::{Scenario, System};
+
+/// A GPU's speed without a serving engine: what counts here is the loop above it.
+fn rate(inputs: &ServingInputs<'_>) -> f64 {
+    inputs.speed * 1e4 / (inputs.call.prompt / 20.0 + inputs.call.output)
+}
+
+fn epochs(c: &mut Criterion) {
+    let scenario = Scenario::embedded();
+    let world = draw_world(&scenario, Draw::central(), &rate).world;
+    let mut group = c.benchmark_group("fleet");
+    group.sample_size(10).throughput(Throughput::Elements(world.epochs as u64));
+    let name = format!("{} classes x {} pools, epochs", world.classes.len(), world.pools.len());
+    group.bench_function(name, |b| {
+        b.iter(|| simulate(black_box(&world), StreamKey::inner(1, 0, 0)));
+    });
+    group.finish();
+}
+
+fn one_world(c: &mut Criterion) {
+    let scenario = Scenario::embedded();
+    let mut group = c.benchmark_group("world");
+    group.sample_size(10);
+    group.bench_function("draw", |b| {
+        b.iter(|| draw_world(black_box(&scenario), Draw::of_world(1, 3), &rate));
+    });
+    group.bench_function("draw and 2 inner samples", |b| {
+        b.iter(|| {
+            let world = draw_world(black_box(&scenario), Draw::of_world(1, 3), &rate).world;
+            [0, 1].map(|inner| simulate(&world, StreamKey::inner(1, 3, inner)).backlog)
+        });
+    });
+    group.finish();
+}
+
+fn system_years(c: &mut Criterion) {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/configs/systems/rbts.ron");
+    let system = System::load(path).expect("it ships with the program");
+    let world = World::of_system(&system);
+    let mut group = c.benchmark_group("reliability test system");
+    let years = 10;
+    group.sample_size(20).throughput(Throughput::Elements(years));
+    group.bench_function("RBTS, system-years", |b| {
+        b.iter(|| {
+            let short = |year| simulate(&world, StreamKey::inner(1, 0, year)).years[0].own;
+            (0..years).map(|year| short(year).short_epochs).sum::<u64>()
+        });
+    });
+    group.finish();
+}
+
+criterion_group!(benches, epochs, one_world, system_years);
+criterion_main!(benches);
