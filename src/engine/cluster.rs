@@ -191,7 +191,8 @@ impl Cluster<'_> {
                 break;
             }
             // Reports are made at whole multiples of their age; age 0 is a fresh report each time.
-            let start = if age == 0 { next.arrival.0 } else { next.arrival.0 / age * age };
+            let arrival = next.arrival.0;
+            let start = arrival - arrival.checked_rem(age).unwrap_or(0);
             let end = start.saturating_add(age.max(1));
             for (replica, load) in replicas.iter_mut().zip(&mut loads) {
                 replica.advance(EngineTime(start), observer);

@@ -197,7 +197,54 @@ impl<'a> Replica<'a> {
                     _ => return,
                 }
             }
-            self.take_step(observer);
+            let full = self.slots.len() >= u64::from(self.scheduler.max_sequences);
+            let steady = self.prefilling.is_none() && (self.arrived == 0 || full);
+            if !steady || !self.coast(until, observer) {
+                self.take_step(observer);
+            }
+        }
+    }
+
+    /// Decodes an unchanged batch until something may happen: an arrival that can be admitted, a
+    /// completion, a shortage of memory, or `until`. Whether any step was made.
+    #[inline]
+    fn coast<O: Observer>(&mut self, until: EngineTime, observer: &mut O) -> bool {
+        let next = self.queue.front().map_or(u64::MAX, |next| next.request.arrival.0);
+        let stop = if self.arrived == 0 { until.0.min(next) } else { until.0 };
+        let decode = self.slots.len();
+        let mut run = self.step_time.decode_run(decode, self.kv);
+        let (start, first) = (self.now, self.step);
+        let mut ended = false;
+        while self.now < stop && !ended {
+            let wanted = u64::from(self.claims[self.residue]);
+            if wanted > self.free_blocks {
+                break;
+            }
+            self.free_blocks -= wanted;
+            let ticks = self.below + run.next_ticks();
+            self.now += ticks >> TICK_BITS;
+            self.below = ticks & ((1 << TICK_BITS) - 1);
+            self.next_step();
+            ended = self.slots.may_finish(self.step);
+        }
+        let steps = self.step - first;
+        self.kv += steps * decode * self.step_time.growth();
+        self.totals.busy += self.now - start;
+        self.totals.steps += steps;
+        self.totals.decoded += steps * decode;
+        if ended {
+            self.take_arrivals();
+            self.complete_finished(observer);
+        }
+        steps > 0
+    }
+
+    #[inline]
+    fn next_step(&mut self) {
+        self.step += 1;
+        self.residue += 1;
+        if self.residue == self.claims.len() {
+            self.residue = 0;
         }
     }
 
@@ -385,12 +432,13 @@ impl<'a> Replica<'a> {
     /// Counts a decode step and completes the sequences that end with it.
     #[inline]
     fn finish_decode_step<O: Observer>(&mut self, decode: u64, observer: &mut O) {
-        self.step += 1;
-        self.residue += 1;
-        if self.residue == self.claims.len() {
-            self.residue = 0;
-        }
+        self.next_step();
         self.kv += decode * self.step_time.growth();
+        self.complete_finished(observer);
+    }
+
+    #[inline]
+    fn complete_finished<O: Observer>(&mut self, observer: &mut O) {
         while let Some(running) = self.slots.pop_finished(self.step) {
             self.forget(&running, running.finish - running.start);
             self.complete(&running.waiting, observer);

@@ -119,6 +119,12 @@ impl Slots {
         running
     }
 
+    /// Whether a sequence may end with step number `step`.
+    #[inline]
+    pub(super) fn may_finish(&self, step: u64) -> bool {
+        self.wheel[step as usize % WHEEL] != NONE
+    }
+
     /// Removes a sequence that ends with step number `step`.
     #[inline]
     pub(super) fn pop_finished(&mut self, step: u64) -> Option<Running> {

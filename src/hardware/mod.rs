@@ -6,11 +6,11 @@
 mod accelerator;
 mod catalogue;
 mod llm;
+mod roofline;
 mod step_time;
 
 pub use accelerator::{Accelerator, Efficiency, Failures, Precision, SoftwareCurve, Unit};
 pub use catalogue::{accelerators, models};
 pub use llm::{Attention, Experts, Llm};
-pub use step_time::{
-    KV_UNIT, MEMORY_SHARE, Roofline, StepTime, StepWork, TENSOR_WIDTH, TICK_BITS, kv_capacity,
-};
+pub use roofline::{MEMORY_SHARE, Roofline, TENSOR_WIDTH, kv_capacity};
+pub use step_time::{DecodeRun, KV_UNIT, StepTime, StepWork, TICK_BITS};

@@ -283,6 +283,10 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
+
+    fn measured(scenario: &Scenario, cache: Option<&Path>) -> ServingTable {
+        characterise(scenario, cache, Watch::nobody()).expect("nobody stops it")
+    }
     use crate::demand::{Growth, Reach, Shape, TokenLengths, Volume};
     use crate::engine::{Prefill, Router, Scheduler};
     use crate::hardware::Precision;
@@ -385,7 +389,7 @@ mod tests {
         // H100 holds 40 GB of 4-bit weights in 72 GB; at 16 bits they do not fit.
         let chat = scenario.deployments.get_mut("chat").unwrap();
         chat.layouts.get_mut("h100").unwrap().precision = Precision::Bf16;
-        let table = characterise(&scenario, None);
+        let table = measured(&scenario, None);
         assert_eq!(table.accelerators, ["gb300", "h100", "vera_rubin"]);
         assert_eq!(table.eta_of("batch", "gb300", 2027.0), Some(1.0));
         assert_eq!(table.eta_of("chat", "h100", 2027.0), None);
@@ -402,13 +406,13 @@ mod tests {
     fn cached_and_fresh_results_are_the_same() {
         let scenario = scenario();
         let folder = tempfile::tempdir().unwrap();
-        let fresh = characterise(&scenario, None);
-        assert_eq!(characterise(&scenario, Some(folder.path())), fresh);
+        let fresh = measured(&scenario, None);
+        assert_eq!(measured(&scenario, Some(folder.path())), fresh);
         let files = std::fs::read_dir(folder.path()).unwrap().count();
         // Two interactive workloads on three accelerators in two years, each a file of its own.
         assert_eq!(files, 12);
-        assert_eq!(characterise(&scenario, Some(folder.path())), fresh);
+        assert_eq!(measured(&scenario, Some(folder.path())), fresh);
         let alone = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
-        assert_eq!(alone.install(|| characterise(&scenario, None)), fresh);
+        assert_eq!(alone.install(|| measured(&scenario, None)), fresh);
     }
 }

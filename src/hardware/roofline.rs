@@ -1,0 +1,326 @@
+//! What one step of a replica costs, in seconds: the physics.
+//!
+//! `t = overhead + max(compute, memory) + communication`, where compute is the products with the
+//! active weights and the attention, memory the weights really touched and the context read. Cheap
+//! to build, which is what closed forms need; [`super::StepTime`] is the same in integers.
+
+use super::{Accelerator, Attention, Experts, Llm, Precision};
+
+/// Share of the usable memory that weights and context may fill; the rest is for activations,
+/// communication buffers and captured graphs (engines ship with 0.85 to 0.95).
+pub const MEMORY_SHARE: f64 = 0.9;
+
+/// GPUs that share one copy of the weights that are not routed experts. Wider replicas run
+/// attention data-parallel: one copy for each group of this many GPUs.
+pub const TENSOR_WIDTH: u32 = 8;
+
+/// Speculative decoding verifies more tokens than it keeps: 1.5 for each one gained.
+const VERIFIED_PER_GAINED: f64 = 1.5;
+
+/// Width of a head when latent attention is expanded for prefill: mean of 192 (score) and 128
+/// (value) in the published configurations.
+const EXPANDED_WIDTH: f64 = 160.0;
+
+/// Overhead of a layer relative to a dense one with grouped attention. The trial fit on the
+/// calibration set gave about 60 us, 20 more with experts, 40 more for latent and 70 more for
+/// sparse attention.
+fn overhead_factor(llm: &Llm) -> f64 {
+    let attention = match llm.attention {
+        Attention::Grouped => 1.0,
+        Attention::Latent => 1.67,
+        Attention::Sparse => 2.17,
+    };
+    attention + if llm.experts.is_some() { 0.33 } else { 0.0 }
+}
+
+/// Coefficients of the step time in seconds. All are zero or more.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Roofline {
+    /// Fixed time of a step: all layers' launches and synchronisation.
+    pub overhead: f64,
+    /// Compute time of one decoding sequence without its attention.
+    pub decode_compute: f64,
+    /// Compute time of one prompt token without its attention.
+    pub prefill_compute: f64,
+    /// Compute time of decode attention per context token.
+    pub kv_compute: f64,
+    /// Compute time of prefill attention per pair of tokens.
+    pub prefill_attention: f64,
+    /// Time to read the weights that every step reads.
+    pub dense_read: f64,
+    /// Time to read all routed experts.
+    pub expert_read: f64,
+    /// Chance that one token does not touch a given expert of a layer; 1 for a dense model.
+    pub expert_miss: f64,
+    /// Time to read one context token.
+    pub kv_read: f64,
+    /// Communication time of one decoding sequence.
+    pub decode_network: f64,
+    /// Communication time of one prompt token.
+    pub prefill_network: f64,
+    /// Tokens verified per decoding sequence and step, 1 without speculation.
+    pub width: f64,
+    /// Expected tokens gained per decoding sequence and step, 1 without speculation.
+    pub tokens_per_step: f64,
+}
+
+impl Roofline {
+    /// The roofline of a model (already scaled to its size) on `gpus` packages of an
+    /// accelerator. `speed` divides every time: software progress since the fit, doubt about
+    /// hardware that has not been measured.
+    #[must_use]
+    pub fn new(
+        accelerator: &Accelerator,
+        llm: &Llm,
+        gpus: u32,
+        precision: Precision,
+        speed: f64,
+    ) -> Self {
+        let count = f64::from(gpus);
+        let fitted = &accelerator.efficiency;
+        let rate = accelerator.peak(precision).0 * fitted.compute.0 * count * speed;
+        // Attention products never run at 4 bits.
+        let attention_format = precision_of_attention(precision);
+        let attention_rate = accelerator.peak(attention_format).0 * fitted.compute.0 * count;
+        let attention_rate = attention_rate * speed;
+        let bandwidth = accelerator.memory_bandwidth.0 * fitted.memory.0 * count * speed;
+        let tokens_per_step = llm.tokens_per_step.0.max(1.0);
+        let width = 1.0 + VERIFIED_PER_GAINED * (tokens_per_step - 1.0);
+        let token_compute = 2.0 * llm.active_params.0 / rate;
+        let pair = 4.0 * f64::from(llm.heads) * f64::from(llm.layers) * llm.full_attention.0;
+        let head = f64::from(llm.head_width);
+        let expanded = if llm.attention == Attention::Latent { EXPANDED_WIDTH } else { head };
+        let bytes = precision.bytes_per_weight();
+        let network = network_seconds(accelerator, llm, gpus) / speed;
+        let layers = f64::from(llm.layers);
+        Self {
+            overhead: fitted.layer_overhead.0 * layers * overhead_factor(llm) / speed,
+            decode_compute: token_compute * width,
+            prefill_compute: token_compute,
+            // All verified tokens of a sequence attend to its whole context.
+            kv_compute: pair * head * width / attention_rate,
+            prefill_attention: pair * head.min(expanded) / attention_rate,
+            dense_read: dense_params(llm) * bytes * copies(gpus) / bandwidth,
+            expert_read: expert_params(llm) * bytes / bandwidth,
+            expert_miss: llm.experts.as_ref().map_or(1.0, miss),
+            kv_read: llm.kv_per_token.0 / bandwidth,
+            decode_network: network * width,
+            prefill_network: network,
+            width,
+            tokens_per_step,
+        }
+    }
+
+    /// A step time measured as an affine law: `base + per_sequence D + per_kv_token S +
+    /// per_prompt_token P`, all in seconds.
+    #[must_use]
+    pub fn affine(base: f64, per_sequence: f64, per_kv_token: f64, per_prompt_token: f64) -> Self {
+        Self {
+            overhead: base,
+            decode_compute: per_sequence,
+            prefill_compute: per_prompt_token,
+            kv_compute: per_kv_token,
+            prefill_attention: 0.0,
+            dense_read: 0.0,
+            expert_read: 0.0,
+            expert_miss: 1.0,
+            kv_read: 0.0,
+            decode_network: 0.0,
+            prefill_network: 0.0,
+            width: 1.0,
+            tokens_per_step: 1.0,
+        }
+    }
+
+    /// The coefficients in the order of the fields, for a content key.
+    #[must_use]
+    pub fn coefficients(&self) -> [f64; 13] {
+        let Self {
+            overhead,
+            decode_compute,
+            prefill_compute,
+            kv_compute,
+            prefill_attention,
+            dense_read,
+            expert_read,
+            expert_miss,
+            kv_read,
+            decode_network,
+            prefill_network,
+            width,
+            tokens_per_step,
+        } = *self;
+        [
+            overhead,
+            decode_compute,
+            prefill_compute,
+            kv_compute,
+            prefill_attention,
+            dense_read,
+            expert_read,
+            expert_miss,
+            kv_read,
+            decode_network,
+            prefill_network,
+            width,
+            tokens_per_step,
+        ]
+    }
+
+    /// Seconds of a step with a fluid amount of work: `decode` sequences with `kv` context
+    /// tokens, `prefill` prompt tokens behind `prefill_context` tokens and `pairs` of prompt
+    /// token and context token.
+    #[must_use]
+    pub fn seconds(
+        &self,
+        decode: f64,
+        kv: f64,
+        prefill: f64,
+        prefill_context: f64,
+        pairs: f64,
+    ) -> f64 {
+        let compute = decode * self.decode_compute
+            + prefill * self.prefill_compute
+            + kv * self.kv_compute
+            + pairs * self.prefill_attention;
+        let memory = self.weights_read(decode * self.width + prefill)
+            + (kv + prefill_context) * self.kv_read;
+        let network = decode * self.decode_network + prefill * self.prefill_network;
+        self.overhead + compute.max(memory) + network
+    }
+
+    /// Seconds to read the weights that `tokens` tokens touch.
+    #[must_use]
+    pub fn weights_read(&self, tokens: f64) -> f64 {
+        if self.expert_read == 0.0 {
+            return self.dense_read;
+        }
+        self.dense_read + self.expert_read * (1.0 - libm::pow(self.expert_miss, tokens))
+    }
+}
+
+/// Context tokens that fit beside the weights on `gpus` packages; `None` where the weights alone
+/// do not fit.
+#[must_use]
+pub fn kv_capacity(
+    accelerator: &Accelerator,
+    llm: &Llm,
+    gpus: u32,
+    precision: Precision,
+) -> Option<f64> {
+    let weights = dense_params(llm) * copies(gpus) + expert_params(llm);
+    let usable = accelerator.memory.0 * f64::from(gpus) * MEMORY_SHARE;
+    let left = usable - weights * precision.bytes_per_weight();
+    (left > 0.0 && llm.kv_per_token.0 > 0.0).then(|| left / llm.kv_per_token.0)
+}
+
+fn precision_of_attention(precision: Precision) -> Precision {
+    match precision {
+        Precision::Fp4 | Precision::Fp8 => Precision::Fp8,
+        Precision::Bf16 => Precision::Bf16,
+    }
+}
+
+fn expert_params(llm: &Llm) -> f64 {
+    llm.experts.as_ref().map_or(0.0, |experts| experts.params.0)
+}
+
+fn dense_params(llm: &Llm) -> f64 {
+    (llm.params.0 - expert_params(llm)).max(0.0)
+}
+
+fn copies(gpus: u32) -> f64 {
+    f64::from(gpus.div_ceil(TENSOR_WIDTH).max(1))
+}
+
+fn miss(experts: &Experts) -> f64 {
+    1.0 - f64::from(experts.active) / f64::from(experts.count.max(1))
+}
+
+/// Seconds of scale-up traffic per token. Within a tensor-parallel group two ring all-reduces of
+/// the 16-bit residual per layer; across groups, for experts, one 8-bit dispatch and one 16-bit
+/// combine of each token to each of its experts.
+fn network_seconds(accelerator: &Accelerator, llm: &Llm, gpus: u32) -> f64 {
+    if gpus <= 1 {
+        return 0.0;
+    }
+    let bandwidth = accelerator.scale_up.0 * accelerator.efficiency.network.0;
+    let hidden = f64::from(llm.hidden);
+    let count = f64::from(gpus);
+    match &llm.experts {
+        Some(experts) if gpus > TENSOR_WIDTH => {
+            let bytes = f64::from(experts.active) * hidden * 3.0 * f64::from(experts.layers);
+            bytes * (count - 1.0) / count / count / bandwidth
+        }
+        _ => {
+            let group = f64::from(gpus.min(TENSOR_WIDTH));
+            let bytes = 2.0 * 2.0 * (group - 1.0) / group * hidden * 2.0 * f64::from(llm.layers);
+            bytes / copies(gpus) / bandwidth
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::hardware::{accelerators, models};
+
+    fn roofline(accelerator: &str, model: &str, gpus: u32) -> Roofline {
+        let llm = &models()[model];
+        Roofline::new(&accelerators()[accelerator], llm, gpus, Precision::Fp4, 1.0)
+    }
+
+    #[test]
+    fn decode_of_a_dense_model_by_hand() {
+        let mut hardware = accelerators()["h100"].clone();
+        hardware.efficiency.compute = crate::units::Share(0.5);
+        hardware.efficiency.memory = crate::units::Share(0.8);
+        hardware.efficiency.layer_overhead = crate::units::Seconds(50e-6);
+        let llm = &models()["llama_8b"];
+        let roofline = Roofline::new(&hardware, llm, 1, Precision::Fp8, 2.0);
+        let (sequences, context) = (32.0, 32.0 * 1_000.0);
+        // 8.03 GB of weights and 65,536 B a context token at 2.68 TB/s; 32 layers of 50 us; twice
+        // as fast.
+        let memory = (8.03e9 + context * 65_536.0) / (3.35e12 * 0.8);
+        let exact = (32.0 * 50e-6 + memory) / 2.0;
+        let priced = roofline.seconds(sequences, context, 0.0, 0.0, 0.0);
+        assert!((priced / exact - 1.0).abs() < 1e-12, "{priced} {exact}");
+        // A prompt of 8,192 tokens is compute: weights twice per token, and 4 x heads x width x
+        // layers for each pair.
+        let pairs = 8_192.0 * 8_193.0 / 2.0;
+        let products = 2.0 * 8.03e9 * 8_192.0 + 4.0 * 32.0 * 128.0 * 32.0 * pairs;
+        let exact = (32.0 * 50e-6 + products / (1.979e15 * 0.5)) / 2.0;
+        let priced = roofline.seconds(0.0, 0.0, 8_192.0, 0.0, pairs);
+        assert!((priced / exact - 1.0).abs() < 1e-12, "{priced} {exact}");
+    }
+
+    #[test]
+    fn experts_are_read_as_far_as_they_are_touched() {
+        let roofline = roofline("gb300", "deepseek_r1", 8);
+        assert!((roofline.weights_read(0.0) - roofline.dense_read).abs() < 1e-18);
+        // One token touches 8 of 256 experts.
+        let one = roofline.weights_read(1.0) - roofline.dense_read;
+        assert!((one / roofline.expert_read - 8.0 / 256.0).abs() < 1e-12);
+        let all = roofline.weights_read(1e6) - roofline.dense_read;
+        assert!((all / roofline.expert_read - 1.0).abs() < 1e-12);
+    }
+
+    #[test]
+    fn weights_that_do_not_fit_leave_no_room() {
+        let llm = &models()["llama_405b"];
+        let h100 = &accelerators()["h100"];
+        assert_eq!(kv_capacity(h100, llm, 4, Precision::Fp8), None);
+        let tokens = kv_capacity(h100, llm, 8, Precision::Fp8).unwrap();
+        // 8 x 80 GB x 0.9 less 405 GB, 258,048 B a token.
+        assert!((tokens - (576e9 - 405e9) / 258_048.0).abs() < 1.0);
+    }
+
+    #[test]
+    fn wide_replicas_hold_a_copy_of_the_dense_part_per_eight_gpus() {
+        let llm = &models()["deepseek_r1"];
+        let rack = &accelerators()["gb300"];
+        let tokens = kv_capacity(rack, llm, 64, Precision::Fp8).unwrap();
+        let exact = (64.0 * 278e9 * 0.9 - 654e9 - 8.0 * 17e9) / 35_136.0;
+        assert!((tokens / exact - 1.0).abs() < 1e-12);
+    }
+}
