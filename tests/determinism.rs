@@ -66,8 +66,11 @@ fn a_world_does_not_depend_on_how_many_there_are() {
     assert_ne!(five[0].peak_demand, five[7].peak_demand);
 }
 
+/// Levels by month, of interactive and of deferrable work, curves, and facts by year.
+type Demand<'a> = (&'a [f64], &'a [f64], &'a [Vec<f64>], Vec<[f64; 6]>);
+
 /// What a world asks for.
-fn demand(drawn: &DrawnWorld) -> (&[f64], &[f64], &[Vec<f64>], Vec<[f64; 6]>) {
+fn demand(drawn: &DrawnWorld) -> Demand<'_> {
     let world = &drawn.world;
     let facts = drawn.years.iter().map(|year| {
         [
