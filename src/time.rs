@@ -115,13 +115,6 @@ impl FleetTime {
         year as f64 + elapsed as f64 / ((end - start) * DAY) as f64
     }
 
-    /// Whole months since January of `first_year`.
-    #[must_use]
-    pub fn month_index(self, first_year: u16) -> i64 {
-        let (year, month, _) = self.date();
-        (year - i64::from(first_year)) * 12 + month - 1
-    }
-
     /// Hour of the week from Monday 00:00, 0 to 167.
     #[must_use]
     pub fn hour_of_week(self) -> usize {

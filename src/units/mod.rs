@@ -19,7 +19,7 @@ pub trait Quantity: Copy {
     const KIND: &'static str;
     /// A well-formed value for error messages: `2 GW`.
     const EXAMPLE: &'static str;
-    /// Unit names with their size in the base unit; the first one is the base unit itself.
+    /// Unit names with their size in the base unit; the base unit is the one of size 1.
     const UNITS: &'static [(&'static str, f64)];
     /// Smallest and largest legal value in base units.
     const RANGE: (f64, f64);
@@ -93,16 +93,6 @@ quantity!(
     Tokens, "token count", "2.5k tokens", bare false, 0.0 => INF, { "tokens" = 1.0 }
 );
 quantity!(
-    /// Tokens per second.
-    TokensPerSecond, "token rate", "300 tokens/s", bare false, 0.0 => INF,
-    { "tokens/s" = 1.0 }
-);
-quantity!(
-    /// Requests (or engine calls) per second.
-    RequestsPerSecond, "request rate", "12 requests/s", bare false, 0.0 => INF,
-    { "requests/s" = 1.0 }
-);
-quantity!(
     /// Requests of one person and day, or engine calls of one person and day.
     RequestsPerDay, "daily request rate", "4 requests/day", bare false, 0.0 => INF,
     { "requests/day" = 1.0, "calls/day" = 1.0 }
@@ -118,11 +108,6 @@ quantity!(
     { "B/s" = 1.0, "MB/s" = 1e6, "GB/s" = 1e9, "TB/s" = 1e12 }
 );
 quantity!(
-    /// Floating-point operations.
-    Flops, "amount of computation", "1 TFLOP", bare false, 0.0 => INF,
-    { "FLOP" = 1.0, "GFLOP" = 1e9, "TFLOP" = 1e12, "PFLOP" = 1e15 }
-);
-quantity!(
     /// Floating-point operations per second, dense.
     FlopsPerSecond, "compute rate", "15 PFLOP/s", bare false, 0.0 => INF,
     { "FLOP/s" = 1.0, "TFLOP/s" = 1e12, "PFLOP/s" = 1e15, "EFLOP/s" = 1e18 }
@@ -131,10 +116,6 @@ quantity!(
     /// Electrical power; the field says whether it is IT or facility power.
     Watts, "power", "2 GW", bare false, 0.0 => INF,
     { "W" = 1.0, "kW" = 1e3, "MW" = 1e6, "GW" = 1e9 }
-);
-quantity!(
-    /// GPU-hours.
-    GpuHours, "GPU-hours", "3 gpu-h", bare false, 0.0 => INF, { "gpu-h" = 1.0 }
 );
 quantity!(
     /// US dollars, nominal.
@@ -155,7 +136,7 @@ quantity!(
 );
 quantity!(
     /// A part of a whole, 0 to 1, written in percent.
-    Share, "share", "8%", bare false, 0.0 => 1.0, { "" = 1.0, "%" = 0.01 }
+    Share, "share", "8%", bare false, 0.0 => 1.0, { "%" = 0.01, "of 1" = 1.0 }
 );
 quantity!(
     /// Relative change per year, above -1, written `25 %/yr`.
@@ -172,51 +153,6 @@ quantity!(
     { "h/yr" = 1.0, "d/yr" = 24.0 }
 );
 quantity!(
-    /// GPU packages as a fluid amount; [`Gpus`] counts whole ones.
+    /// GPU packages, as a fluid amount (a Vera Rubin NVL72 rack has 72).
     GpuAmount, "number of GPUs", "1.2M gpus", bare false, 0.0 => INF, { "gpus" = 1.0 }
 );
-
-/// Whole GPU packages (a Vera Rubin NVL72 rack has 72).
-#[derive(
-    Debug,
-    Clone,
-    Copy,
-    PartialEq,
-    Eq,
-    PartialOrd,
-    Ord,
-    Default,
-    serde::Serialize,
-    serde::Deserialize,
-)]
-#[serde(transparent)]
-pub struct Gpus(pub u64);
-
-/// Whole racks, or whole nodes where an accelerator comes in nodes.
-#[derive(
-    Debug,
-    Clone,
-    Copy,
-    PartialEq,
-    Eq,
-    PartialOrd,
-    Ord,
-    Default,
-    serde::Serialize,
-    serde::Deserialize,
-)]
-#[serde(transparent)]
-pub struct Racks(pub u64);
-
-/// A calendar year.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
-)]
-#[serde(transparent)]
-pub struct Year(pub u16);
-
-impl std::fmt::Display for Year {
-    fn fmt(&self, to: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(to, "{}", self.0)
-    }
-}

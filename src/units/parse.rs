@@ -126,7 +126,7 @@ pub(super) fn in_range<Q: Quantity>(value: f64, text: &str) -> Result<f64, Quant
     if value.is_finite() && (low..=high).contains(&value) {
         return Ok(value);
     }
-    let name = Q::UNITS[0].0;
+    let name = base_unit::<Q>();
     let range = match (low <= -f64::MAX, high >= f64::MAX) {
         (true, true) => "it must be finite".to_owned(),
         (false, true) => format!("at least {low} {name}"),
@@ -201,24 +201,25 @@ pub(super) fn serialize<Q: Quantity, S: serde::Serializer>(
     to: S,
 ) -> Result<S::Ok, S::Error> {
     if Q::BARE {
-        to.serialize_f64(value.base())
-    } else if Q::UNITS[0].0.is_empty() {
-        // Shares: percent would round; find the shortest percentage that reads back exactly.
-        let percent = value.base() * 100.0;
-        let exact = percent * 0.01 == value.base();
-        let shown = if exact { percent } else { exact_percent(value.base()) };
-        to.serialize_str(&format!("{shown}%"))
-    } else {
-        to.serialize_str(&format!("{} {}", value.base(), Q::UNITS[0].0))
+        return to.serialize_f64(value.base());
+    }
+    // Percent as people write it, where some percentage reads back to the same bits.
+    let percent = Q::UNITS.iter().any(|unit| unit.0 == "%");
+    match exact_percent(value.base()).filter(|_| percent) {
+        Some(shown) => to.serialize_str(&format!("{shown}%")),
+        None => to.serialize_str(&format!("{} {}", value.base(), base_unit::<Q>())),
     }
 }
 
-/// A percentage whose product with 0.01 is exactly `share`, searched among its neighbours.
-fn exact_percent(share: f64) -> f64 {
+/// Name of the unit in which a quantity is held.
+pub(super) fn base_unit<Q: Quantity>() -> &'static str {
+    Q::UNITS.iter().find(|unit| unit.1 == 1.0).map_or("", |unit| unit.0)
+}
+
+/// The percentage next to `share` whose product with 0.01 is exactly `share`, if there is one.
+fn exact_percent(share: f64) -> Option<f64> {
     let guess = share * 100.0;
     let around = |steps: i64| f64::from_bits(guess.to_bits().wrapping_add_signed(steps));
-    (1..=8)
-        .flat_map(|steps| [around(steps), around(-steps)])
-        .find(|candidate| candidate * 0.01 == share)
-        .unwrap_or(guess)
+    let near = (1..=8).flat_map(|steps| [around(steps), around(-steps)]);
+    std::iter::once(guess).chain(near).find(|candidate| candidate * 0.01 == share)
 }

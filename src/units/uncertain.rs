@@ -11,7 +11,7 @@ use serde::de::{Deserializer, Error, MapAccess, Visitor};
 use serde::ser::SerializeStruct;
 use statrs::distribution::{ContinuousCDF, Normal};
 
-use super::parse::{bare_number, in_range, unit_size};
+use super::parse::{bare_number, base_unit, in_range, unit_size};
 use super::{Quantity, QuantityError, parse_number};
 
 /// 90th percentile of the standard normal distribution.
@@ -116,7 +116,7 @@ impl<Q: Quantity> Uncertain<Q> {
     /// A known value without a source.
     #[must_use]
     pub fn fixed(value: Q) -> Self {
-        let unit = Q::UNITS[0].0;
+        let unit = base_unit::<Q>();
         Self {
             distribution: Distribution::Fixed(value.base()),
             source: None,
