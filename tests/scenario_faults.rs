@@ -172,7 +172,7 @@ const MISFITS: &[(&str, &str, &[&str])] = &[
     (
         "\"h100\": (gpus: 8, precision: fp8)",
         "\"h100\": (gpus: 8, precision: bf16)",
-        &["GB of weights", "hold 640 GB", "fewer bits"],
+        &["GB of weights", "H100 SXM with 640 GB", "fewer bits"],
     ),
     (
         "when: yearly(month: 12, day: 31, hour: 21)",

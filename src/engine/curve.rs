@@ -7,9 +7,11 @@ use super::cluster::{Cluster, Watch};
 use super::kv_cache::BLOCK;
 use super::load::{CallMeans, CallShape, Draws};
 use super::model::ReplicaModel;
+use super::request::{Observer, Request};
 use super::{Prefill, Scheduler};
 use crate::hardware::StepTime;
 use crate::rng::StreamKey;
+use crate::time::EngineTime;
 use crate::units::Seconds;
 
 /// What keeps the batch of a fluid replica from growing.
@@ -165,7 +167,9 @@ pub enum SloLimit {
     Ttft,
     /// Time per output token is the first to break.
     Tpot,
-    /// Neither broke within the loads searched.
+    /// No load beyond it would last: the replicas are saturated.
+    Saturation,
+    /// None was broken.
     None,
 }
 
@@ -175,7 +179,8 @@ pub struct ServingPoint {
     /// Highest load at which both promises hold, as a share of the fluid capacity; 0 where they
     /// do not hold for a lone call.
     pub eta: f64,
-    /// Lowest load tried above `eta` at which one was broken (a share too).
+    /// Lowest load tried above `eta` at which one was broken (a share too); `eta` itself where
+    /// saturation is the limit.
     pub broken: f64,
     /// Calls per second and GPU at `eta`.
     pub calls_per_second_per_gpu: f64,
@@ -191,15 +196,67 @@ pub struct ServingPoint {
 pub const REPLICAS: u32 = 16;
 /// Load, as a share of F, at which calls practically never meet.
 const LONE: f64 = 0.01;
-/// Highest share of F that is tried.
-const HIGHEST: f64 = 1.3;
+/// Highest share of the saturated throughput that is tried: closer to it a run of finite length
+/// cannot tell a queue that stays from one that grows.
+const SUSTAINABLE: f64 = 0.97;
 /// Halvings of the range: its end is 1 % of F wide.
 const HALVINGS: u32 = 7;
 /// Times that the batch of a replica is renewed in a run.
-const RENEWALS: f64 = 10.0;
+const RENEWALS: f64 = 20.0;
+/// The same in the run that measures the saturated throughput.
+const SATURATED_RENEWALS: f64 = 8.0;
+
+/// Completions of a replica that always has requests waiting.
+struct Saturated {
+    /// Completions before the count begins, and at its end.
+    window: (u32, u32),
+    done: u32,
+    begun: EngineTime,
+    ended: EngineTime,
+}
+
+impl Observer for Saturated {
+    fn first_token(&mut self, _id: u32, _at: EngineTime) {}
+
+    fn finished(&mut self, _id: u32, _request: &Request, _first: EngineTime, at: EngineTime) {
+        self.done += 1;
+        if self.done == self.window.0 {
+            self.begun = at;
+        }
+        if self.done == self.window.1 {
+            self.ended = at;
+        }
+    }
+
+    fn enough(&self) -> bool {
+        self.done >= self.window.1
+    }
+}
+
+/// Calls per second that a replica completes while requests never run out: no higher load can
+/// last, whatever a run of finite length shows.
+fn saturated_throughput(
+    cluster: &Cluster<'_>,
+    calls: &CallShape,
+    batch: f64,
+    key: StreamKey,
+) -> f64 {
+    let count = (SATURATED_RENEWALS * batch).clamp(2_000.0, 1e5);
+    let draws = Draws::new(calls, count as u32, (0, 0), key);
+    // The first batches have begun together, the last one drains: neither is counted.
+    let window = ((count * 0.35) as u32, (count * 0.85) as u32);
+    let zero = EngineTime::default();
+    let mut seen = Saturated { window, done: 0, begun: zero, ended: zero };
+    let alone = Cluster { replicas: 1, ..*cluster };
+    // All arrive within the first moment.
+    alone.run(&draws, 1e9, key, &mut seen);
+    let time = EngineTime(seen.ended.0.saturating_sub(seen.begun.0)).seconds();
+    if time > 0.0 { f64::from(window.1 - window.0) / time } else { 0.0 }
+}
 
 /// Measures the share of the fluid capacity at which the promises hold, on a cluster behind the
-/// model's router, by bisection on the same requests. `None` where the fluid capacity is none.
+/// model's router, by bisection on the same requests, below the load that saturates the replicas.
+/// `None` where the fluid capacity is none.
 #[must_use]
 pub fn measure(
     model: &ReplicaModel,
@@ -223,8 +280,16 @@ pub fn measure(
     if limit == SloLimit::None {
         let wanted = (RENEWALS * fluid.batch * f64::from(REPLICAS)).clamp(4e4, 4e5) as u32;
         let draws = Draws::new(calls, wanted, (wanted / 3, wanted - wanted / 10), key);
-        range = (LONE, HIGHEST);
-        for _ in 0..HALVINGS {
+        let full_batch = fluid_capacity(model, &calls.means(), None)?.batch;
+        let saturated = saturated_throughput(&cluster, calls, full_batch, key);
+        let most = (SUSTAINABLE * saturated / fluid.calls_per_second).clamp(LONE, 1.0);
+        range = (LONE, most);
+        let tried = attempt(&draws, most);
+        limit = tried.broken();
+        if limit == SloLimit::None {
+            (held, limit, range) = (tried, SloLimit::Saturation, (most, most));
+        }
+        for _ in 0..if limit == SloLimit::Saturation { 0 } else { HALVINGS } {
             let middle = f64::midpoint(range.0, range.1);
             let tried = attempt(&draws, middle);
             if tried.broken() == SloLimit::None {
@@ -344,6 +409,24 @@ mod tests {
         assert!(point.broken > point.eta && point.broken - point.eta < 0.02);
         assert!(point.ttft_p99.0 <= 2.0 * 1.016 && point.tpot_p99.0 <= 0.04 * 1.016);
         assert_eq!(measure(&model, &calls(), limits, key), Some(point));
+    }
+
+    #[test]
+    fn a_load_that_is_accepted_lasts() {
+        // Promises so loose that only saturation ends the range: five times the calls still keep
+        // them, as a queue that grows would not.
+        let model = model(Prefill::Chunked);
+        let limits = LatencyLimits { ttft_p99: Seconds(8.0), tpot_p99: Seconds(0.2) };
+        let key = StreamKey::world(2, 0);
+        let point = measure(&model, &calls(), limits, key).unwrap();
+        let load = crate::engine::Load {
+            calls_per_second: point.calls_per_second_per_gpu * 8.0 * 4.0,
+            calls: calls(),
+        };
+        let longer = crate::engine::simulate_cluster(&model, 4, &load, 100_000, key);
+        let ttft = longer.latencies.ttft.quantile(0.99) as f64 * 1e-12;
+        assert!(ttft <= 8.0, "{point:?} {ttft}");
+        assert!(point.eta > 0.8 && point.eta < 1.0, "{point:?}");
     }
 
     #[test]

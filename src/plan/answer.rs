@@ -13,6 +13,7 @@ use crate::rng::StreamKey;
 use crate::scenario::Scenario;
 use crate::stats::{Estimate, Spread};
 use crate::study::{Watch, replicate};
+use crate::time::FleetTime;
 
 /// Version of the schema of [`Answer`].
 const SCHEMA: u32 = 1;
@@ -115,6 +116,9 @@ fn year_result(
     let calendar = rows[0].year;
     let key = StreamKey::world(scenario.sampling.seed, u64::from(calendar));
     let short = rows.iter().filter(|row| row.gap_gpus > 0.0).count();
+    // Delay is bought with time, not with size: the block is ordered earlier, not larger.
+    let lead_time = scenario.candidate.lead_time.at(0.9).0 as i64;
+    let sign_by = FleetTime(FleetTime::start_of_year(calendar).0 - lead_time);
     YearResult {
         year: calendar,
         daily_users: spread(&|row| row.daily_users),
@@ -133,6 +137,8 @@ fn year_result(
         gap_racks: spread(&|row| racks(row.gap_gpus, candidate)),
         gap_megawatts: spread(&|row| racks(row.gap_gpus, candidate) * megawatts),
         short_worlds: short as f64 / rows.len() as f64,
+        sign_by: sign_by.to_string(),
+        can_be_signed: sign_by >= scenario.decide_on,
         need_all_worlds: all_worlds(
             &tails,
             allowed_epochs(&scenario.criterion, samples, epoch_hours),

@@ -80,10 +80,12 @@ pub fn finding(candidate: &CandidateFacts, years: &[YearResult]) -> String {
         ),
         None => {
             let most = years.iter().map(|year| year.short_worlds).fold(0.0, f64::max);
-            format!(
-                "No gap from {span}: {surplus}; in no year are more than {} short.",
-                percent(most)
-            )
+            let short = if most > 0.0 {
+                format!("in no year are more than {} short", percent(most))
+            } else {
+                "no world is short in any year".to_owned()
+            };
+            format!("No gap from {span}: {surplus}; {short}.")
         }
     }
 }

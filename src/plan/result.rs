@@ -118,6 +118,12 @@ pub struct YearResult {
     pub gap_megawatts: Spread,
     /// Share of worlds with a positive gap.
     pub short_worlds: f64,
+    /// Last day, `2027-03-01`, to sign for a candidate that stands on the first day of the year:
+    /// that day less the 90th percentile of the candidate's lead time.
+    pub sign_by: String,
+    /// Whether that day is still to come on the scenario's `decide_on`; where it is not, the
+    /// year's gap cannot be closed by signing.
+    pub can_be_signed: bool,
     /// Need over all worlds at once.
     pub need_all_worlds: AllWorlds,
     /// Contracted GPUs delivered, mean over the year, all uses, as nameplate.

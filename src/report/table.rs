@@ -131,6 +131,12 @@ fn gap_rows(rows: &mut Rows) {
     rows.cells("worlds that are short, %".to_owned(), |year| {
         format!("{:.0}", year.short_worlds * 100.0)
     });
+    rows.cells("sign by, where any is short".to_owned(), |year| {
+        // Year and month are enough for a table; `!` marks a date that has passed.
+        let late = if year.can_be_signed { "" } else { "!" };
+        let date: String = year.sign_by.chars().take(7).collect();
+        if year.short_worlds > 0.0 { format!("{date}{late}") } else { "-".to_owned() }
+    });
 }
 
 fn cost_rows(rows: &mut Rows) {
@@ -249,6 +255,13 @@ fn foundations(answer: &Answer) -> Vec<String> {
          1e9, 1e12."
             .to_owned(),
     ];
+    let late = |year: &YearResult| year.short_worlds > 0.0 && !year.can_be_signed;
+    if answer.years.iter().any(late) {
+        lines.push(
+            "!: the candidate's lead time has run out for 1 January: signing now cannot close it."
+                .to_owned(),
+        );
+    }
     if answer.years.iter().any(|year| !year.need_all_worlds.resolved) {
         lines.push(
             "n.r.: not resolved, one world carries more than a quarter of the short hours left."

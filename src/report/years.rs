@@ -80,7 +80,9 @@ fn header() -> Vec<String> {
         names.extend(["mean", "se"].map(|part| format!("{name}_{part}")));
     }
     names.extend(SCALARS.iter().map(|(name, _)| (*name).to_owned()));
-    names.extend(["need_all_worlds_resolved", "scenario", "scenario_hash", "seed"].map(Into::into));
+    let rest = ["need_all_worlds_resolved", "sign_by", "can_be_signed"];
+    names.extend(rest.map(Into::into));
+    names.extend(["scenario", "scenario_hash", "seed"].map(Into::into));
     names
 }
 
@@ -96,6 +98,7 @@ fn record(answer: &Answer, year: &YearResult) -> Vec<String> {
     }
     cells.extend(SCALARS.iter().map(|(_, of)| of(year).to_string()));
     cells.push(year.need_all_worlds.resolved.to_string());
+    cells.extend([year.sign_by.clone(), year.can_be_signed.to_string()]);
     let from = &answer.provenance;
     cells.extend([from.scenario.clone(), from.hash.clone(), from.seed.to_string()]);
     cells

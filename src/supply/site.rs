@@ -60,7 +60,7 @@ pub struct Site {
     pub assistant_share: Growth<Share>,
     /// How late each phase comes: drawn per phase, correlated within the site.
     pub slip: Uncertain<Seconds>,
-    /// Rank correlation of the slips of one site's phases, 0 to 1.
+    /// Correlation of the normal scores of the slips of one site's phases, 0 to 1.
     pub slip_correlation: Share,
     /// Outages of the whole site.
     pub outages: Outages,

@@ -197,6 +197,8 @@ fn nothing(year: u16) -> YearResult {
         gap_racks: Spread::default(),
         gap_megawatts: Spread::default(),
         short_worlds: 0.0,
+        sign_by: "2026-01-15".to_owned(),
+        can_be_signed: true,
         need_all_worlds: AllWorlds { resolved: true, ..AllWorlds::default() },
         contracted_gpus: Spread::default(),
         firm_contribution_gpus: Spread::default(),

@@ -2,10 +2,7 @@
 
 use super::{Faults, Path, Scenario};
 use crate::engine::{Deployment, Layout, Router};
-use crate::hardware::{Accelerator, Llm};
-
-/// Part of the memory that weights may take; the rest holds context.
-const WEIGHTS: f64 = 0.95;
+use crate::hardware::{Accelerator, Llm, kv_capacity};
 
 fn at(workload: &str) -> Path {
     Path::of("deployments").key(workload)
@@ -72,8 +69,8 @@ fn size(faults: &mut Faults, path: &Path, layout: &Layout, accelerator: &Acceler
     faults.require(fits, path.clone(), &message, &format!("1 to {most}"));
 }
 
-/// The weights leave room for context at the model's central size. In a world that draws a model
-/// too large for a layout, that layout serves nothing.
+/// The weights leave room for context at the model's central size. In a world that draws a larger
+/// model, its replicas are laid out wider.
 fn memory(
     faults: &mut Faults,
     path: &Path,
@@ -81,20 +78,23 @@ fn memory(
     accelerator: &Accelerator,
     model: &Llm,
 ) {
-    let bytes = layout.precision.bytes_per_weight();
-    let weights = model.params.0 * model.size.central().0 * bytes;
-    let memory = accelerator.memory.0 * f64::from(layout.gpus);
-    if weights > WEIGHTS * memory {
+    let model = model.scaled(model.size.central());
+    let holds = |gpus: u32| {
+        kv_capacity(accelerator, &model, gpus, layout.precision).is_some_and(|tokens| tokens >= 1.0)
+    };
+    if !holds(layout.gpus) {
         let message = format!(
-            "{} has {:.0} GB of weights, {} GPUs of {} hold {:.0} GB",
+            "{} has {:.0} GB of weights; {} GPUs of {} with {:.0} GB leave no room for context",
             model.label,
-            weights / 1e9,
+            model.params.0 * layout.precision.bytes_per_weight() / 1e9,
             layout.gpus,
             accelerator.label,
-            memory / 1e9
+            accelerator.memory.0 * f64::from(layout.gpus) / 1e9
         );
-        let need = (weights / (WEIGHTS * accelerator.memory.0)).ceil();
-        let help = format!("use {need} GPUs or more, fewer bits, or leave the layout out");
+        let help = match (layout.gpus..=accelerator.scale_up_domain).find(|gpus| holds(*gpus)) {
+            Some(gpus) => format!("use {gpus} GPUs or more, fewer bits, or leave the layout out"),
+            None => "leave the layout out: the scale-up links do not reach far enough".to_owned(),
+        };
         faults.add(path.clone(), message, help);
     }
 }
@@ -118,13 +118,24 @@ pub(super) fn coverage(scenario: &Scenario, faults: &mut Faults) {
     let served = |name: &String| {
         scenario.deployments.values().any(|deployment| deployment.layouts.contains_key(name))
     };
+    let mut used = |path: Path, name: &String| {
+        let known = scenario.hardware.contains_key(name);
+        let message = format!("no workload has a layout on `{name}`");
+        faults.require(!known || served(name), path, &message, "add one to `deployments`");
+    };
     for (site, entry) in &scenario.sites {
         for (index, phase) in entry.phases.iter().enumerate() {
-            let known = scenario.hardware.contains_key(&phase.accelerator);
-            let message = format!("no workload has a layout on `{}`", phase.accelerator);
             let path = Path::of("sites").key(site).key("phases").index(index).key("accelerator");
-            let fine = !known || served(&phase.accelerator);
-            faults.require(fine, path, &message, "add one to `deployments`");
+            used(path, &phase.accelerator);
         }
+    }
+    for (contract, entry) in &scenario.contracts {
+        for (index, tranche) in entry.tranches.iter().enumerate() {
+            let path = Path::of("contracts").key(contract).key("tranches").index(index);
+            used(path.key("accelerator"), &tranche.accelerator);
+        }
+    }
+    if let Some(market) = &scenario.market {
+        used(Path::of("market").key("accelerator"), &market.accelerator);
     }
 }
