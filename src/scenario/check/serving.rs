@@ -93,7 +93,8 @@ fn memory(
         );
         let help = match (layout.gpus..=accelerator.scale_up_domain).find(|gpus| holds(*gpus)) {
             Some(gpus) => format!("use {gpus} GPUs or more, fewer bits, or leave the layout out"),
-            None => "leave the layout out: the scale-up links do not reach far enough".to_owned(),
+            None => "use fewer bits or leave the layout out: the scale-up links reach no further"
+                .to_owned(),
         };
         faults.add(path.clone(), message, help);
     }
