@@ -297,7 +297,8 @@ fn ctrl_c_ends_with_130_and_writes_no_results() {
         let (code, said) = interrupted(folder.path(), wait);
         assert_eq!(code, Some(130), "{said}");
         assert!(said.contains("interrupted: no results were written"), "{said}");
-        assert_eq!(names(&results(folder.path())), [] as [&str; 0]);
+        let left = names(folder.path());
+        assert!(left.iter().all(|name| name == ".serving"), "{left:?}");
     }
 }
 

@@ -18,7 +18,7 @@ pub(super) fn run(arguments: &RunArguments) -> Result<(), Failure> {
     let stop = watch_interrupt();
     use_threads(arguments.threads)?;
     let folder = results_folder(&arguments.out, &scenario);
-    report::check_folder(&folder)?;
+    report::check_folder(&arguments.out)?;
     let started = Instant::now();
     greet(arguments, &scenario);
     let table = serving(arguments, &scenario, stop)?;

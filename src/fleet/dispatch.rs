@@ -16,6 +16,8 @@ pub(super) struct Dispatch {
     loaded: Vec<f64>,
     /// GPUs of each pool lost to reloading in the next epoch.
     pub lost: Vec<f64>,
+    /// Pools that served something in this epoch.
+    touched: Vec<bool>,
 }
 
 impl Dispatch {
@@ -27,10 +29,20 @@ impl Dispatch {
             used: vec![0.0; cells],
             loaded: vec![0.0; cells],
             lost: vec![0.0; world.pools.len()],
+            touched: vec![false; world.pools.len()],
         }
     }
 
-    /// Serves what is left of every class from the pools of its merit list, best first.
+    /// Begins an epoch: all usable GPUs are free but those that are loading a model.
+    pub fn begin(&mut self, usable: &[f64]) {
+        for ((free, usable), lost) in self.free.iter_mut().zip(usable).zip(&mut self.lost) {
+            *free = (usable - *lost).max(0.0);
+            *lost = 0.0;
+        }
+    }
+
+    /// Serves what is left of every class from the pools of its merit list, best first; `rates`
+    /// are by pool and workload.
     /// Returns whether anything remains unserved.
     pub fn serve(&mut self, world: &World, rates: &[f64], merit: &[Vec<u16>]) -> bool {
         let mut short = false;
@@ -45,9 +57,9 @@ impl Dispatch {
                 if free <= 0.0 {
                     continue;
                 }
-                let kind = world.pools[pool].accelerator;
-                let rate = rates[kind * world.workloads + class.workload];
                 let cell = pool * world.workloads + class.workload;
+                let rate = rates[cell];
+                self.touched[pool] = true;
                 let capacity = free * rate;
                 if capacity >= left {
                     let gpus = left / rate;
@@ -71,6 +83,9 @@ impl Dispatch {
     pub fn reload(&mut self, world: &World, share: f64) {
         let width = world.workloads;
         for pool in 0..world.pools.len() {
+            if !std::mem::take(&mut self.touched[pool]) {
+                continue;
+            }
             let cells = pool * width..(pool + 1) * width;
             let (used, loaded) = (&mut self.used[cells.clone()], &mut self.loaded[cells]);
             let (mut moved, mut idle) = (0.0, 0.0);
@@ -289,7 +304,9 @@ mod tests {
             dispatch.residual = residual.to_vec();
             dispatch.serve(&world, &rates, &local);
             dispatch.reload(&world, 0.5);
-            dispatch.lost[0]
+            let lost = dispatch.lost[0];
+            dispatch.lost.fill(0.0);
+            lost
         };
         // 8 GPUs load workload 0; 2 fresh ones and 4 of the idle ones then load workload 1.
         assert_eq!(epoch([16.0, 0.0, 0.0, 0.0]), 4.0);

@@ -208,15 +208,17 @@ fn draw_surges(world: &World, key: StreamKey) -> Vec<DemandEvent> {
     events
 }
 
-/// The rows of a span that the loop reads.
+/// The rows of a span that the loop reads, those of accelerators laid out by pool.
 struct Levels<'w> {
     base: &'w [f64],
-    rates: &'w [f64],
+    /// Rates by accelerator and workload, for the market.
+    market_rates: &'w [f64],
+    /// Pools x workloads.
+    rates: Vec<f64>,
+    /// Candidate GPUs that a GPU of each pool is worth, for interactive and deferrable work.
+    worth: Vec<[f64; 2]>,
     reference_cost: &'w [f64],
     candidate_cost: &'w [f64],
-    reference_worth: &'w [f64],
-    candidate_worth: &'w [f64],
-    deferrable_worth: &'w [f64],
     output_tokens: &'w [f64],
     deferrable_base: &'w [f64],
     merit: &'w [Vec<Vec<u16>>; 3],
@@ -228,14 +230,22 @@ fn levels<'w>(world: &'w World, index: usize, span: &Span) -> Levels<'w> {
         &values[index * width..(index + 1) * width]
     }
     let spans = world.spans.len();
+    let rates = row(&world.rates, index, spans);
+    let live = row(&world.candidate_worth, index, spans);
+    let deferrable = row(&world.deferrable_worth, index, spans);
+    let width = world.workloads;
+    let kinds = world.pools.iter().map(|pool| pool.accelerator);
     Levels {
         base: row(&world.base, index, spans),
-        rates: row(&world.rates, index, spans),
+        market_rates: rates,
+        rates: kinds
+            .clone()
+            .flat_map(|kind| &rates[kind * width..(kind + 1) * width])
+            .copied()
+            .collect(),
+        worth: kinds.map(|kind| [live[kind], deferrable[kind]]).collect(),
         reference_cost: row(&world.reference_cost, index, spans),
         candidate_cost: row(&world.candidate_cost, index, spans),
-        reference_worth: row(&world.reference_worth, index, spans),
-        candidate_worth: row(&world.candidate_worth, index, spans),
-        deferrable_worth: row(&world.deferrable_worth, index, spans),
         output_tokens: row(&world.output_tokens, index, spans),
         deferrable_base: row(&world.deferrable_base, index, spans),
         merit: &world.merit[span.year],
@@ -249,8 +259,10 @@ pub fn simulate(world: &World, key: StreamKey) -> Outcome {
     let mut dispatch = Dispatch::new(world);
     let mut backlog = Backlog::new(world.deadline);
     let mut outcome = new_outcome(world);
+    let mut supplied = vec![0.0; world.pools.len()];
     for (index, span) in world.spans.iter().enumerate() {
         let levels = levels(world, index, span);
+        supplied.fill(0.0);
         for epoch in span.first..span.end {
             simulation.advance(world.epoch_start(epoch));
             for &pool in &simulation.varying {
@@ -258,8 +270,9 @@ pub fn simulate(world: &World, key: StreamKey) -> Outcome {
                 simulation.usable[pool] = serving * world.pools[pool].gpus_by_epoch[epoch];
             }
             let asked = ask(world, &levels, epoch, &simulation.factor, &mut dispatch);
-            for (pool, usable) in simulation.usable.iter().enumerate() {
-                dispatch.free[pool] = (usable - dispatch.lost[pool]).max(0.0);
+            dispatch.begin(&simulation.usable);
+            for (sum, usable) in supplied.iter_mut().zip(&simulation.usable) {
+                *sum += usable;
             }
             let tally = &mut outcome.years[span.year];
             tally.offered_calls += asked.calls * world.epoch_s as f64;
@@ -267,11 +280,10 @@ pub fn simulate(world: &World, key: StreamKey) -> Outcome {
             serve_epoch(world, &levels, epoch, &mut dispatch, &mut outcome, span.year);
             defer(world, &levels, epoch, &mut backlog, &mut outcome, span.year);
             dispatch.reload(world, world.reload_share);
-            record_supply(world, &levels, &simulation.usable, &mut outcome, span);
             let quarter = &mut outcome.quarters[span.quarter];
             quarter.peak_demand = quarter.peak_demand.max(asked.reference_gpus);
-            quarter.epochs += 1;
         }
+        record_supply(world, index, span, &supplied, &mut outcome);
     }
     outcome.backlog = backlog.waiting() * world.epoch_hours();
     outcome
@@ -331,39 +343,46 @@ fn serve_epoch(
     outcome: &mut Outcome,
     year: usize,
 ) {
-    let own = 0..world.own_pools;
-    let contracts = world.own_pools..world.pools.len();
-    dispatch.serve(world, levels.rates, &levels.merit[0]);
-    let short = dispatch.serve(world, levels.rates, &levels.merit[1]);
+    dispatch.serve(world, &levels.rates, &levels.merit[0]);
+    let short = dispatch.serve(world, &levels.rates, &levels.merit[1]);
     let tally = &mut outcome.years[year];
-    let own_spare = worth(world, dispatch, levels.candidate_worth, own.clone());
-    let margin = if short {
-        record_unserved(world, levels, &dispatch.residual, &mut tally.own);
-        required(world, levels, &dispatch.residual)
-    } else {
-        -own_spare
-    };
-    outcome.residuals.own.push(margin);
-    outcome.residuals.own_spare.push(worth(world, dispatch, levels.deferrable_worth, own));
-    let still_short = short && dispatch.serve(world, levels.rates, &levels.merit[2]);
-    let margin = if still_short {
+    let residuals = &mut outcome.residuals;
+    let (own, contracts) = dispatch.free.split_at(world.own_pools);
+    let (own_worth, contract_worth) = levels.worth.split_at(world.own_pools);
+    let own = spare(own, own_worth);
+    residuals.own_spare.push(own[1]);
+    if !short {
+        let contracts = spare(contracts, contract_worth);
+        residuals.own.push(-own[0]);
+        residuals.with_contracts.push(-(own[0] + contracts[0]));
+        residuals.spare_with_contracts.push(own[1] + contracts[1]);
+        return;
+    }
+    record_unserved(world, levels, &dispatch.residual, &mut tally.own);
+    residuals.own.push(required(world, levels, &dispatch.residual));
+    let still_short = dispatch.serve(world, &levels.rates, &levels.merit[2]);
+    let contracts = spare(&dispatch.free[world.own_pools..], contract_worth);
+    residuals.spare_with_contracts.push(own[1] + contracts[1]);
+    if still_short {
         record_unserved(world, levels, &dispatch.residual, &mut tally.with_contracts);
-        required(world, levels, &dispatch.residual)
+        residuals.with_contracts.push(required(world, levels, &dispatch.residual));
     } else {
-        -(worth(world, dispatch, levels.candidate_worth, contracts) + own_spare)
-    };
-    outcome.residuals.with_contracts.push(margin);
-    let spare = worth(world, dispatch, levels.deferrable_worth, 0..world.pools.len());
-    outcome.residuals.spare_with_contracts.push(spare);
+        residuals.with_contracts.push(-(own[0] + contracts[0]));
+    }
     debug_assert_eq!(outcome.residuals.own.len(), epoch + 1);
     if still_short {
         buy_on_demand(world, levels, &dispatch.residual, tally);
     }
 }
 
-/// Free GPUs of some pools in the unit of `worths`.
-fn worth(world: &World, dispatch: &Dispatch, worths: &[f64], pools: std::ops::Range<usize>) -> f64 {
-    pools.map(|pool| dispatch.free[pool] * worths[world.pools[pool].accelerator]).sum()
+/// Free GPUs in candidate GPUs, for interactive and for deferrable work.
+fn spare(free: &[f64], worth: &[[f64; 2]]) -> [f64; 2] {
+    let mut sum = [0.0; 2];
+    for (gpus, worth) in free.iter().zip(worth) {
+        sum[0] += gpus * worth[0];
+        sum[1] += gpus * worth[1];
+    }
+    sum
 }
 
 fn required(world: &World, levels: &Levels<'_>, residual: &[f64]) -> f64 {
@@ -382,11 +401,11 @@ fn record_unserved(world: &World, levels: &Levels<'_>, residual: &[f64], to: &mu
 }
 
 fn buy_on_demand(world: &World, levels: &Levels<'_>, residual: &[f64], tally: &mut YearTally) {
-    let Some(market) = world.on_demand else { return };
+    let Some(market) = &world.on_demand else { return };
     let mut left = market.limit;
     for (index, class) in world.classes.iter().enumerate() {
-        let rate = levels.rates[market.accelerator * world.workloads + class.workload];
-        if market.reach >> index & 1 == 1 && rate > 0.0 {
+        let rate = levels.market_rates[market.accelerator * world.workloads + class.workload];
+        if market.reach[index] && rate > 0.0 {
             let gpus = (residual[index] / rate).min(left);
             left -= gpus;
             tally.on_demand_calls += gpus * rate * world.epoch_s as f64;
@@ -414,21 +433,22 @@ fn defer(
     tally.deferrable_missed += step.missed * world.epoch_hours();
 }
 
+/// Books the usable GPUs of a span, summed over its epochs.
 fn record_supply(
     world: &World,
-    levels: &Levels<'_>,
-    usable: &[f64],
-    outcome: &mut Outcome,
+    index: usize,
     span: &Span,
+    supplied: &[f64],
+    outcome: &mut Outcome,
 ) {
+    let accelerators = world.reference_worth.len() / world.spans.len();
     let quarter = &mut outcome.quarters[span.quarter];
-    let mut own = 0.0;
-    for (pool, gpus) in world.pools.iter().zip(usable) {
-        let worth = gpus * levels.reference_worth[pool.accelerator];
+    quarter.epochs += (span.end - span.first) as u64;
+    for (pool, gpus) in world.pools.iter().zip(supplied) {
+        let worth = gpus * world.reference_worth[index * accelerators + pool.accelerator];
         quarter.supply[pool.source] += worth;
         if pool.kind == PoolKind::Own {
-            own += worth;
+            outcome.years[span.year].own_capacity += worth;
         }
     }
-    outcome.years[span.year].own_capacity += own;
 }

@@ -125,12 +125,12 @@ pub struct SiteLaw {
 }
 
 /// The on-demand market of a world.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct OnDemand {
     /// Accelerator index.
     pub accelerator: usize,
-    /// Classes that it can reach, as a bit set over interactive classes.
-    pub reach: u64,
+    /// Whether it can reach each interactive class.
+    pub reach: Vec<bool>,
     /// Most GPUs at any time.
     pub limit: f64,
 }

@@ -7,6 +7,7 @@
 mod check;
 mod diagnostic;
 mod locate;
+mod lookup;
 mod read;
 mod resolve;
 mod system;
@@ -108,8 +109,8 @@ pub struct Scenario {
     pub market: Option<Market>,
     /// The external block that the plan sizes.
     pub candidate: Candidate,
-    /// The accelerator that demand and capacity are expressed in: its GPUs with each year's
-    /// software are the reference GPUs.
+    /// The accelerator that demand and capacity are expressed in: its GPUs with the software of
+    /// the time are the reference GPUs.
     pub reference: String,
     /// When capacity counts as sufficient.
     pub criterion: Criterion,

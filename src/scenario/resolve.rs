@@ -74,17 +74,8 @@ impl Scenario {
 
     /// Names of the accelerators that anything in the scenario refers to.
     fn accelerators_used(&self) -> BTreeSet<String> {
-        let phases = self.sites.values().flat_map(|site| &site.phases);
-        let tranches = self.contracts.values().flat_map(|contract| &contract.tranches);
         let layouts = self.deployments.values().flat_map(|deployment| deployment.layouts.keys());
-        phases
-            .map(|phase| &phase.accelerator)
-            .chain(tranches.map(|tranche| &tranche.accelerator))
-            .chain(layouts)
-            .chain(self.market.iter().map(|market| &market.accelerator))
-            .chain([&self.candidate.accelerator, &self.reference])
-            .cloned()
-            .collect()
+        self.accelerators_supplied().into_iter().chain(layouts.cloned()).collect()
     }
 }
 

@@ -4,7 +4,6 @@
 //! measured by the engine at the central case in two years; a world then uses eta times its own
 //! fluid capacity ([`calls_per_second_per_gpu`]).
 
-use std::collections::BTreeSet;
 use std::path::Path;
 
 use rayon::prelude::*;
@@ -156,7 +155,7 @@ pub fn characterise(
     cache: Option<&Path>,
     watch: Watch<'_>,
 ) -> Option<ServingTable> {
-    let names = used_accelerators(scenario);
+    let names = scenario.accelerators_supplied();
     let mut tasks = Vec::new();
     let mut owners = Vec::new();
     for (row, (name, workload)) in scenario.workloads.iter().enumerate() {
@@ -187,19 +186,6 @@ pub fn characterise(
         accelerators: names,
         entries,
     })
-}
-
-/// Accelerators of sites, contracts, market, candidate and reference, in order of name.
-fn used_accelerators(scenario: &Scenario) -> Vec<String> {
-    let sites = scenario.sites.values().flat_map(|site| &site.phases);
-    let contracts = scenario.contracts.values().flat_map(|contract| &contract.tranches);
-    let names: BTreeSet<&String> = sites
-        .map(|phase| &phase.accelerator)
-        .chain(contracts.map(|tranche| &tranche.accelerator))
-        .chain(scenario.market.iter().map(|market| &market.accelerator))
-        .chain([&scenario.candidate.accelerator, &scenario.reference])
-        .collect();
-    names.into_iter().cloned().collect()
 }
 
 fn accelerator_named<'a>(scenario: &'a Scenario, name: &str) -> Option<&'a Accelerator> {

@@ -75,7 +75,7 @@ impl Calendar {
             Service::Deferrable { deadline } => Some(deadline.0),
             Service::Interactive { .. } => None,
         });
-        let shortest = deadlines.fold(f64::MAX, f64::min);
+        let shortest = deadlines.reduce(f64::min).unwrap_or(0.0);
         ((shortest / self.epoch_s as f64) as usize).clamp(1, self.epochs)
     }
 

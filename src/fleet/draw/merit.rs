@@ -8,24 +8,6 @@ use crate::fleet::world::{Class, PoolKind};
 use crate::scenario::Scenario;
 use crate::supply::Market;
 
-/// Round trip between two regions in seconds: stated once per pair, 0 within a region, infinite
-/// where it is not stated.
-fn round_trip(scenario: &Scenario, from: &str, to: &str) -> f64 {
-    if from == to {
-        return 0.0;
-    }
-    let stated = |a: &str, b: &str| scenario.regions[a].round_trip.get(b).map(|time| time.0);
-    stated(from, to).or_else(|| stated(to, from)).unwrap_or(f64::INFINITY)
-}
-
-/// Whether a workload's users in one region may be served in another.
-fn reaches(scenario: &Scenario, workload: &Workload, from: &str, to: &str) -> bool {
-    match &workload.reach {
-        Reach::Local => from == to,
-        Reach::Within(budget) => round_trip(scenario, from, to) <= budget.0,
-    }
-}
-
 /// How early a workload is served: those that may go nowhere else first, then the tightest
 /// time to first token.
 fn urgency(workload: &Workload) -> (bool, f64) {
@@ -52,7 +34,7 @@ pub(super) fn classes(scenario: &Scenario, calendar: &Calendar) -> (Vec<Class>, 
             let curve = Calendar::curve_index(scenario, region, &workload.profile, live);
             let candidate = scenario.candidate.regions.iter().enumerate();
             let candidate_reach = candidate
-                .filter(|(_, (to, share))| share.0 > 0.0 && reaches(scenario, workload, place, to))
+                .filter(|(_, (to, share))| share.0 > 0.0 && scenario.reaches(workload, place, to))
                 .map(|(bit, _)| 1 << bit)
                 .sum();
             let class = Class { region, workload: index, curve, candidate_reach };
@@ -62,15 +44,14 @@ pub(super) fn classes(scenario: &Scenario, calendar: &Calendar) -> (Vec<Class>, 
     (interactive, deferrable)
 }
 
-/// Classes that the market can reach, as a bit set.
-pub(super) fn market_reach(scenario: &Scenario, market: &Market, classes: &[Class]) -> u64 {
+/// Whether the market can reach each class.
+pub(super) fn market_reach(scenario: &Scenario, market: &Market, classes: &[Class]) -> Vec<bool> {
     let names: Vec<&String> = scenario.regions.keys().collect();
     let workloads: Vec<&Workload> = scenario.workloads.values().collect();
     let reached = |class: &Class| {
-        reaches(scenario, workloads[class.workload], names[class.region], &market.region)
+        scenario.reaches(workloads[class.workload], names[class.region], &market.region)
     };
-    let bits = classes.iter().enumerate().take(64).filter(|(_, class)| reached(class));
-    bits.map(|(bit, _)| 1u64 << bit).sum()
+    classes.iter().map(reached).collect()
 }
 
 /// Merit lists by year: own local, own remote, contracts. Within a list, nearer regions come
@@ -96,7 +77,7 @@ pub(super) fn merit(
                 let cell = middle * rates.accelerators + pool.accelerator;
                 let rate = rates.rates[cell * rates.workloads + class.workload];
                 let (from, to) = (names[class.region], names[pool.region]);
-                if rate <= 0.0 || !reaches(scenario, workload, from, to) {
+                if rate <= 0.0 || !scenario.reaches(workload, from, to) {
                     continue;
                 }
                 let list = match (pool.kind, class.region == pool.region) {
@@ -105,7 +86,7 @@ pub(super) fn merit(
                     (PoolKind::Contract(_), _) => 2,
                 };
                 let advantage = rate / rates.reference_worth[cell].max(f64::MIN_POSITIVE);
-                let distance = round_trip(scenario, from, to);
+                let distance = scenario.round_trip(from, to).0;
                 ranked[list].push((distance, -advantage, index as u16));
             }
             for (list, mut pools) in ranked.into_iter().enumerate() {

@@ -48,7 +48,7 @@ impl Rates {
         volumes: &Volumes,
         rate: &ServingRate<'_>,
     ) -> Self {
-        let names = used_accelerators(scenario);
+        let names = scenario.accelerators_supplied();
         let index = |name: &String| names.iter().position(|known| known == name).unwrap_or(0);
         let (candidate, reference) =
             (index(&scenario.candidate.accelerator), index(&scenario.reference));
@@ -107,21 +107,6 @@ impl Rates {
     pub fn accelerator(&self, name: &str) -> usize {
         self.names.iter().position(|known| known == name).unwrap_or(0)
     }
-}
-
-/// Accelerators that something of the scenario uses, in order of name.
-fn used_accelerators(scenario: &Scenario) -> Vec<String> {
-    let phases = scenario.sites.values().flat_map(|site| &site.phases);
-    let tranches = scenario.contracts.values().flat_map(|contract| &contract.tranches);
-    let mut names: Vec<String> = phases
-        .map(|phase| phase.accelerator.clone())
-        .chain(tranches.map(|tranche| tranche.accelerator.clone()))
-        .chain(scenario.market.iter().map(|market| market.accelerator.clone()))
-        .chain([scenario.candidate.accelerator.clone(), scenario.reference.clone()])
-        .collect();
-    names.sort();
-    names.dedup();
-    names
 }
 
 /// Rates at the start of each calendar year, the end of the last one included.

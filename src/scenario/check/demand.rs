@@ -10,8 +10,14 @@ use crate::units::Seconds;
 /// Widest offset from UTC that exists, hours.
 const WIDEST_OFFSET: f64 = 14.0;
 
-/// Time zones of each region.
+/// Most regions of a scenario.
+const MOST_REGIONS: usize = 32;
+
+/// Number and time zones of the regions.
 pub(super) fn regions(scenario: &Scenario, faults: &mut Faults) {
+    let few = scenario.regions.len() <= MOST_REGIONS;
+    let message = format!("{} regions; at most {MOST_REGIONS} are legal", scenario.regions.len());
+    faults.require(few, Path::of("regions"), &message, "join neighbouring regions");
     for (name, region) in &scenario.regions {
         let path = Path::of("regions").key(name).key("time_zones");
         for (index, (offset, _)) in region.time_zones.iter().enumerate() {

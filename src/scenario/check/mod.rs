@@ -52,6 +52,7 @@ pub(super) fn findings(scenario: &Scenario) -> Vec<Finding> {
         supply::tranches,
         supply::market,
         supply::candidate,
+        supply::candidate_reach,
     ];
     let mut faults = Faults::default();
     for check in CHECKS {

@@ -100,6 +100,9 @@ pub(super) fn tranches(scenario: &Scenario, faults: &mut Faults) {
     }
 }
 
+/// Most regions of a candidate: its sizing looks at every set of them.
+const CANDIDATE_REGIONS: usize = 8;
+
 /// Accelerator, region and price of the on-demand market.
 pub(super) fn market(scenario: &Scenario, faults: &mut Faults) {
     if let Some(market) = &scenario.market {
@@ -122,4 +125,23 @@ pub(super) fn candidate(scenario: &Scenario, faults: &mut Faults) {
     let some = candidate.availability.0 > 0.0;
     let message = "nothing of the candidate would ever be usable";
     faults.require(some, path.key("availability"), message, "99 % is usual");
+    let few = candidate.regions.len() <= CANDIDATE_REGIONS;
+    let message = format!("a candidate has at most {CANDIDATE_REGIONS} regions");
+    faults.require(few, path.key("regions"), &message, "join neighbouring regions");
+}
+
+/// The candidate must reach everyone who waits: otherwise no size of it would meet the criterion.
+pub(super) fn candidate_reach(scenario: &Scenario, faults: &mut Faults) {
+    let regions = &scenario.candidate.regions;
+    let there = |to: &&String| regions[*to].0 > 0.0;
+    for (name, workload) in scenario.workloads.iter().filter(|(_, w)| w.is_interactive()) {
+        for from in scenario.regions.keys() {
+            let reached =
+                regions.keys().filter(there).any(|to| scenario.reaches(workload, from, to));
+            let message = format!("no region of the candidate may serve `{name}` for `{from}`");
+            let help = format!("add `{from}` to candidate.regions, or widen the reach");
+            let path = Path::of("workloads").key(name).key("reach");
+            faults.require(reached, path, &message, &help);
+        }
+    }
 }

@@ -1,0 +1,44 @@
+//! Questions that several floors ask a scenario: how far, who may be served where, what is in use.
+
+use std::collections::BTreeSet;
+
+use super::Scenario;
+use crate::demand::{Reach, Workload};
+use crate::units::Seconds;
+
+impl Scenario {
+    /// Network round trip between two regions: 0 within one, stated once per pair otherwise; the
+    /// largest number where it is not stated (the checks refuse that).
+    #[must_use]
+    pub fn round_trip(&self, from: &str, to: &str) -> Seconds {
+        if from == to {
+            return Seconds(0.0);
+        }
+        let stated = |a: &str, b: &str| self.regions.get(a)?.round_trip.get(b).copied();
+        stated(from, to).or_else(|| stated(to, from)).unwrap_or(Seconds(f64::MAX))
+    }
+
+    /// Whether a workload's users in one region may be served in another.
+    #[must_use]
+    pub fn reaches(&self, workload: &Workload, from: &str, to: &str) -> bool {
+        match &workload.reach {
+            Reach::Local => from == to,
+            Reach::Within(budget) => self.round_trip(from, to) <= *budget,
+        }
+    }
+
+    /// Accelerators of sites, contracts, the market, the candidate and the reference, by name in
+    /// alphabetical order.
+    #[must_use]
+    pub fn accelerators_supplied(&self) -> Vec<String> {
+        let phases = self.sites.values().flat_map(|site| &site.phases);
+        let tranches = self.contracts.values().flat_map(|contract| &contract.tranches);
+        let names: BTreeSet<&String> = phases
+            .map(|phase| &phase.accelerator)
+            .chain(tranches.map(|tranche| &tranche.accelerator))
+            .chain(self.market.iter().map(|market| &market.accelerator))
+            .chain([&self.candidate.accelerator, &self.reference])
+            .collect();
+        names.into_iter().cloned().collect()
+    }
+}
