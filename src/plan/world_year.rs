@@ -116,6 +116,8 @@ fn largest(samples: &[&Residuals], epochs: std::ops::Range<usize>, count: usize)
     if pooled.len() > count {
         pooled.select_nth_unstable_by(count, |a, b| b.total_cmp(a));
         pooled.truncate(count);
+        // A whole year of margins would else be held for every world.
+        pooled.shrink_to_fit();
     }
     pooled.sort_by(|a, b| b.total_cmp(a));
     pooled
