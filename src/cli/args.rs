@@ -35,7 +35,7 @@ pub struct RunArguments {
     /// Scenario file (RON); the embedded default scenario when left out
     pub config: Option<PathBuf>,
     /// Worlds: joint draws of everything uncertain [default: the scenario's]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=20_000))]
     pub worlds: Option<u32>,
     /// Inner samples of failures and surges in each world [default: the scenario's]
     #[arg(long, value_name = "K", value_parser = clap::value_parser!(u32).range(1..=1_000))]

@@ -3,6 +3,7 @@
 
 use super::need::order_statistic;
 use super::result::AllWorlds;
+use super::world_year::MOST_KEPT;
 use crate::rng::{StreamKey, uniform};
 
 /// Resamples of the worlds.
@@ -35,13 +36,16 @@ pub(super) fn all_worlds(tails: &[&Vec<f64>], allowed: usize, key: StreamKey) ->
     let counts: Vec<usize> = tails.iter().map(|tail| short(tail)).collect();
     let total: usize = counts.iter().sum();
     let most = counts.iter().max().copied().unwrap_or(0);
+    // A world that was cut short above the block hides short hours: then nothing is resolved.
+    let cut = |tail: &&Vec<f64>| tail.len() >= MOST_KEPT && tail.last().is_some_and(|v| *v > gpus);
+    let hidden = tails.iter().any(cut);
     let largest_world_share = if total > 0 { most as f64 / total as f64 } else { 0.0 };
     AllWorlds {
         gpus,
         low: resampled[RESAMPLES / 20],
         high: resampled[RESAMPLES - 1 - RESAMPLES / 20],
         largest_world_share,
-        resolved: largest_world_share <= 0.25,
+        resolved: largest_world_share <= 0.25 && !hidden,
     }
 }
 

@@ -25,7 +25,11 @@ fn count(value: f64) -> String {
 
 fn power(megawatts: f64) -> String {
     let size = megawatts.abs();
-    if size >= 1_000.0 { format!("{:.1} GW", size / 1e3) } else { format!("{size:.0} MW") }
+    match size {
+        _ if size >= 1_000.0 => format!("{:.1} GW", size / 1e3),
+        _ if size >= 1.0 || size == 0.0 => format!("{size:.0} MW"),
+        _ => "under 1 MW".to_owned(),
+    }
 }
 
 /// First year short, how short and how sure; or that no year is.

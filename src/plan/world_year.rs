@@ -7,6 +7,10 @@ use crate::scenario::Scenario;
 use crate::stats::Estimate;
 use crate::study::WorldRun;
 
+/// Most margins that are kept of a world and year for the reading over all worlds. A world of
+/// which more would be needed makes that reading unresolved.
+pub(super) const MOST_KEPT: usize = 2_000;
+
 /// What is kept of a world.
 #[derive(Debug, Clone)]
 pub(super) struct WorldResult {
@@ -36,8 +40,9 @@ pub(super) fn reduce(
     let samples: Vec<&Residuals> = run.outcomes.iter().map(|o| &o.residuals).collect();
     let criterion = &scenario.criterion;
     let hours = world.epoch_hours();
-    let tail =
-        allowed_epochs(criterion, samples.len() * scenario.sampling.worlds as usize, hours) + 1;
+    let allowed =
+        allowed_epochs(criterion, samples.len() * scenario.sampling.worlds as usize, hours);
+    let tail = (allowed + 1).min(MOST_KEPT);
     let mut result = WorldResult {
         years: Vec::new(),
         signed_need: Vec::new(),

@@ -16,8 +16,8 @@ pub(super) fn name(scenario: &Scenario, faults: &mut Faults) {
 /// Worlds and inner years.
 pub(super) fn sampling(scenario: &Scenario, faults: &mut Faults) {
     let (path, sampling) = (Path::of("sampling"), scenario.sampling);
-    let worlds = (1..=100_000).contains(&sampling.worlds);
-    faults.require(worlds, path.key("worlds"), "worlds must be 1 to 100000", "100 is usual");
+    let worlds = (1..=20_000).contains(&sampling.worlds);
+    faults.require(worlds, path.key("worlds"), "worlds must be 1 to 20000", "100 is usual");
     let inner = (1..=1_000).contains(&sampling.inner_years);
     let message = "inner_years must be 1 to 1000";
     faults.require(inner, path.key("inner_years"), message, "2 is usual");
