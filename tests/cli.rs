@@ -227,7 +227,7 @@ fn an_output_folder_that_cannot_be_written_is_found_before_the_run() {
     let file = folder.path().join("file");
     fs::write(&file, "not a folder").expect("a temporary file");
     // So many worlds that the test would never end if they were simulated first.
-    let fixed = ["run", SMALL, "--worlds", "100000", "--inner", "1000", "--no-cache"];
+    let fixed = ["run", SMALL, "--worlds", "20000", "--inner", "1000", "--no-cache"];
     let output = sparkgap(&[&fixed[..], &["--out", text(&file)]].concat());
     assert_eq!(output.status.code(), Some(1));
     let said = stderr(&output);
@@ -260,7 +260,7 @@ fn a_reader_that_goes_away_is_no_error() {
 #[cfg(unix)]
 fn interrupted(out: &Path, wait: Duration) -> (Option<i32>, String) {
     let mut child = program()
-        .args(["run", SMALL, "--worlds", "100000", "--inner", "100", "--out", text(out)])
+        .args(["run", SMALL, "--worlds", "20000", "--inner", "100", "--out", text(out)])
         .stdout(Stdio::null())
         .stderr(Stdio::piped())
         .spawn()

@@ -162,7 +162,7 @@ const MISFITS: &[(&str, &str, &[&str])] = &[
     ),
     ("epoch: \"1 h\"", "epoch: \"7 min\"", &["divide the hour", "horizon.epoch"]),
     ("last_year: 2032", "last_year: 2025", &["last_year 2025 lies before first_year 2026"]),
-    ("worlds: 100,", "worlds: 0,", &["worlds must be 1 to 100000"]),
+    ("worlds: 100,", "worlds: 0,", &["worlds must be 1 to 20000"]),
     ("name: \"muse_spark\"", "name: \"../etc/plan\"", &["part of file names"]),
     (
         "\"h100\": (gpus: 8, precision: fp8)",
