@@ -96,6 +96,13 @@ fn racks(gpus: f64, candidate: &CandidateFacts) -> f64 {
     (gpus / candidate.firm_gpus_per_rack).ceil() + 0.0
 }
 
+/// Last day to sign for a candidate that stands on 1 January. Delay is bought with time, not with
+/// size: the block is ordered earlier, not larger.
+fn sign_by(scenario: &Scenario, year: u16) -> FleetTime {
+    let lead_time = scenario.candidate.lead_time.at(0.9).0 as i64;
+    FleetTime(FleetTime::start_of_year(year).0 - lead_time)
+}
+
 fn year_result(
     scenario: &Scenario,
     candidate: &CandidateFacts,
@@ -116,9 +123,7 @@ fn year_result(
     let calendar = rows[0].year;
     let key = StreamKey::world(scenario.sampling.seed, u64::from(calendar));
     let short = rows.iter().filter(|row| row.gap_gpus > 0.0).count();
-    // Delay is bought with time, not with size: the block is ordered earlier, not larger.
-    let lead_time = scenario.candidate.lead_time.at(0.9).0 as i64;
-    let sign_by = FleetTime(FleetTime::start_of_year(calendar).0 - lead_time);
+    let sign_by = sign_by(scenario, calendar);
     YearResult {
         year: calendar,
         daily_users: spread(&|row| row.daily_users),
