@@ -2,7 +2,7 @@
 //! files that are made of the answer.
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use sparkgap::plan::required_external;
+use sparkgap::plan::{Unanswered, required_external};
 use sparkgap::report::{gap_png, summary_json};
 use sparkgap::scenario::{Scenario, System};
 use sparkgap::study::{Watch, assess_system, characterise};
@@ -12,11 +12,12 @@ fn whole_run(c: &mut Criterion) {
     scenario.sampling.worlds = 4;
     let cache = tempfile::tempdir().expect("a temporary folder");
     let run = || {
-        let table = characterise(&scenario, Some(cache.path()), Watch::nobody())?;
+        let table = characterise(&scenario, Some(cache.path()), Watch::nobody())
+            .ok_or(Unanswered::Stopped)?;
         required_external(&scenario, &table.rates(&scenario), Watch::nobody())
     };
     // Fills the cache.
-    let Some(answer) = run() else { return };
+    let Ok(answer) = run() else { return };
     let mut group = c.benchmark_group("default scenario");
     group.sample_size(10);
     group.bench_function("4 worlds, warm cache", |b| b.iter(run));

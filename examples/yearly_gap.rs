@@ -17,7 +17,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let cache = Path::new("out/.serving");
     let table = characterise(&scenario, Some(cache), Watch::nobody()).ok_or("stopped")?;
     let rate = table.rates(&scenario);
-    let answer = required_external(&scenario, &rate, Watch::nobody()).ok_or("stopped")?;
+    let answer = required_external(&scenario, &rate, Watch::nobody())?;
     println!("{}\n", answer.finding);
     println!("firm {} GPUs: + short, - surplus", answer.candidate.accelerator);
     println!("year    need P50     gap P10     gap P50     gap P90   worlds short");

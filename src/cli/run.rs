@@ -7,7 +7,7 @@ use std::time::Instant;
 use super::args::RunArguments;
 use super::progress::{bar, say, watch_interrupt};
 use super::{Failure, print, use_threads};
-use crate::plan::{Answer, required_external};
+use crate::plan::{Answer, Unanswered, required_external};
 use crate::report;
 use crate::scenario::Scenario;
 use crate::study::{ServingTable, Watch, characterise};
@@ -107,7 +107,10 @@ fn simulate(
     let answer = required_external(scenario, &rate, watch);
     bar.finish_and_clear();
     stopped(stop)?;
-    answer.ok_or(Failure::Interrupted)
+    answer.map_err(|why| match why {
+        Unanswered::Stopped => Failure::Interrupted,
+        Unanswered::Unservable { .. } => Failure::Unplannable(why.to_string()),
+    })
 }
 
 fn write(

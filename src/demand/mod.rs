@@ -13,7 +13,7 @@ mod workload;
 
 pub use diurnal::Profile;
 pub use events::{Occurrence, PlannedEvent, Surge};
-pub use growth::Growth;
+pub use growth::{BASE_YEAR, Draws, Growth};
 pub use lengths::{LengthTable, Shape, TokenLengths, length_tables};
 pub use region::Region;
 pub use surface::Surface;

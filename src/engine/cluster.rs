@@ -75,6 +75,11 @@ impl Watch {
         }
     }
 
+    /// Requests that could not be served at all miss their first token too.
+    pub(super) fn reject(&mut self, count: u64) {
+        self.late += count;
+    }
+
     /// The promise that was broken.
     pub(super) fn broken(&self) -> SloLimit {
         if self.late > self.allowed {

@@ -270,7 +270,8 @@ pub fn measure(
     let cluster = Cluster { step_time: &step_time, model, replicas: REPLICAS };
     let attempt = |draws: &Draws, share: f64| {
         let mut watch = Watch::new(limits, draws.counted());
-        cluster.run(draws, full * share, key, &mut watch);
+        let (totals, _) = cluster.run(draws, full * share, key, &mut watch);
+        watch.reject(totals.rejected);
         watch
     };
     let lone = Draws::new(calls, 4_000, (0, 4_000), key);

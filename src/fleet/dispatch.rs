@@ -51,6 +51,8 @@ impl Dispatch {
             if left <= 0.0 {
                 continue;
             }
+            // What rounding leaves of a sum that is exactly covered: equal is no loss.
+            let sliver = left * 1e-12;
             for pool in &merit[index] {
                 let pool = *pool as usize;
                 let free = self.free[pool];
@@ -71,6 +73,10 @@ impl Dispatch {
                 left -= capacity;
                 self.free[pool] = 0.0;
                 self.used[cell] += free;
+                if left <= sliver {
+                    left = 0.0;
+                    break;
+                }
             }
             self.residual[index] = left;
             short |= left > 0.0;

@@ -44,8 +44,6 @@ pub struct YearTally {
     pub own_capacity: f64,
     /// On-demand GPU-hours bought.
     pub on_demand_gpu_hours: f64,
-    /// Calls that on-demand capacity served.
-    pub on_demand_calls: f64,
     /// Deferrable work that arrived, candidate GPU-hours.
     pub deferrable_arrived: f64,
     /// Deferrable work done in time.

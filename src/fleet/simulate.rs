@@ -408,7 +408,6 @@ fn buy_on_demand(world: &World, levels: &Levels<'_>, residual: &[f64], tally: &m
         if market.reach[index] && rate > 0.0 {
             let gpus = (residual[index] / rate).min(left);
             left -= gpus;
-            tally.on_demand_calls += gpus * rate * world.epoch_s as f64;
         }
     }
     tally.on_demand_gpu_hours += (market.limit - left) * world.epoch_hours();

@@ -45,7 +45,8 @@ pub(super) fn all_worlds(tails: &[&Vec<f64>], allowed: usize, key: StreamKey) ->
         low: resampled[RESAMPLES / 20],
         high: resampled[RESAMPLES - 1 - RESAMPLES / 20],
         largest_world_share,
-        resolved: largest_world_share <= 0.25 && !hidden,
+        // No block at all is plain where even all short hours together are within the criterion.
+        resolved: gpus <= 0.0 || (largest_world_share <= 0.25 && !hidden),
     }
 }
 

@@ -18,19 +18,48 @@ use crate::time::FleetTime;
 /// Version of the schema of [`Answer`].
 const SCHEMA: u32 = 1;
 
+/// Why there is no answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Unanswered {
+    /// The caller stopped it.
+    #[error("stopped")]
+    Stopped,
+    /// In some worlds the candidate or the reference cannot serve a workload within its promises
+    /// in any layout, so that neither a need nor a reference GPU has a meaning there.
+    #[error(
+        "in {unservable} of {worlds} worlds the candidate or the reference cannot serve every \
+         workload within its promises: narrow the ranges of model size and work per token, or \
+         loosen the services"
+    )]
+    Unservable {
+        /// Such worlds.
+        unservable: usize,
+        /// All worlds.
+        worlds: usize,
+    },
+}
+
 /// How much external capacity a scenario needs, year by year. `rate` answers what one GPU serves
-/// (see [`crate::study`]); `None` when `watch` stopped it.
+/// (see [`crate::study`]).
+///
+/// # Errors
+/// [`Unanswered`]: it was stopped, or some world has no answer.
 pub fn required_external(
     scenario: &Scenario,
     rate: &ServingRate<'_>,
     watch: Watch<'_>,
-) -> Option<Answer> {
+) -> Result<Answer, Unanswered> {
     let central = draw_world(scenario, Draw::central(), rate);
     let own = |source: &&SourceName| matches!(source, SourceName::Own(_));
     let own_sources = central.sources.iter().filter(own).count();
     let candidate = candidate_facts(scenario);
     let worlds =
-        replicate(scenario, rate, watch, |run| reduce(scenario, &candidate, own_sources, run))?;
+        replicate(scenario, rate, watch, |run| reduce(scenario, &candidate, own_sources, run))
+            .ok_or(Unanswered::Stopped)?;
+    let unservable = worlds.iter().filter(|world| !world.servable).count();
+    if unservable > 0 {
+        return Err(Unanswered::Unservable { unservable, worlds: worlds.len() });
+    }
     let hours = central.world.epoch_hours();
     let years: Vec<YearResult> = (0..central.world.years.len())
         .map(|year| year_result(scenario, &candidate, &worlds, year, hours))
@@ -39,11 +68,11 @@ pub fn required_external(
         .map(|quarter| quarter_result(scenario, &worlds, quarter, own_sources))
         .collect();
     let sources = central.sources.iter().map(|source| source_label(scenario, source)).collect();
-    Some(Answer {
+    Ok(Answer {
         schema: SCHEMA,
         provenance: provenance(scenario, hours),
         criterion: scenario.criterion,
-        finding: finding(&candidate, &years),
+        finding: finding(scenario, &candidate, &years),
         caveats: caveats(scenario, &candidate),
         reference: scenario.hardware[&scenario.reference].label.clone(),
         candidate,
@@ -111,10 +140,7 @@ fn year_result(
     epoch_hours: f64,
 ) -> YearResult {
     let rows: Vec<&WorldYear> = worlds.iter().map(|world| &world.years[year]).collect();
-    let spread = |value: &dyn Fn(&WorldYear) -> f64| {
-        let samples: Vec<f64> = rows.iter().map(|row| value(row)).collect();
-        Spread::of(&samples)
-    };
+    let spread = |value: &dyn Fn(&WorldYear) -> f64| spread_of(&rows, value);
     let megawatts = f64::from(candidate.gpus_per_rack) * candidate.kilowatts_per_gpu / 1e3;
     let contribution: Vec<f64> =
         worlds.iter().map(|world| world.signed_need[year] - world.years[year].gap_gpus).collect();
@@ -150,13 +176,10 @@ fn year_result(
             key,
         ),
         contracted_gpus: spread(&|row| row.contracted_gpus),
+        contracted_for_assistant_gpus: spread(&|row| row.contracted_for_assistant_gpus),
         firm_contribution_gpus: Spread::of(&contribution),
-        cost: Cost {
-            contracts: spread(&|row| row.cost_contracts),
-            on_demand: spread(&|row| row.cost_on_demand),
-            gap: spread(&|row| row.cost_gap),
-            total: spread(&|row| row.cost_contracts + row.cost_on_demand + row.cost_gap),
-        },
+        reference_per_candidate: spread(&|row| row.reference_per_candidate),
+        cost: cost(&rows),
         lole_own: estimate(&rows, |row| row.lole_own),
         lole_with_contracts: estimate(&rows, |row| row.lole_with_contracts),
         eue_own: Eue {
@@ -170,6 +193,25 @@ fn year_result(
             reference_gpu_hours: estimate(&rows, |row| row.unserved_gpu_hours),
         },
         deferrable_misses: estimate(&rows, |row| row.deferrable_misses),
+    }
+}
+
+fn spread_of(rows: &[&WorldYear], value: &dyn Fn(&WorldYear) -> f64) -> Spread {
+    let samples: Vec<f64> = rows.iter().map(|row| value(row)).collect();
+    Spread::of(&samples)
+}
+
+/// Cost of external capacity. A block that closes the gap leaves nothing to buy by the hour, and
+/// the other way round: the total counts one of them.
+fn cost(rows: &[&WorldYear]) -> Cost {
+    Cost {
+        contracts: spread_of(rows, &|row| row.cost_contracts),
+        on_demand: spread_of(rows, &|row| row.cost_on_demand),
+        gap: spread_of(rows, &|row| row.cost_gap),
+        total: spread_of(rows, &|row| {
+            let more = if row.cost_gap > 0.0 { row.cost_gap } else { row.cost_on_demand };
+            row.cost_contracts + more
+        }),
     }
 }
 

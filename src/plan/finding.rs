@@ -2,10 +2,19 @@
 
 use super::result::{CandidateFacts, YearResult};
 use crate::scenario::Scenario;
+use crate::stats::RankedQuantile;
+use crate::time::FleetTime;
 
-/// A count in words: three significant figures and a scale.
-fn count(value: f64) -> String {
+/// A count in words, to so many significant figures, with a scale.
+fn count(value: f64, figures: i32) -> String {
     let size = value.abs();
+    // Round first: 9,990 to two figures is 10k.
+    let size = if size > 0.0 {
+        let unit = 10f64.powi(size.log10().floor() as i32 + 1 - figures);
+        (size / unit).round() * unit
+    } else {
+        size
+    };
     let (scale, suffix) = match size {
         s if s >= 1e9 => (1e9, " B"),
         s if s >= 1e6 => (1e6, " M"),
@@ -13,85 +22,128 @@ fn count(value: f64) -> String {
         _ => (1.0, ""),
     };
     let shown = size / scale;
-    let digits = if scale == 1.0 || shown >= 100.0 {
-        0
-    } else if shown >= 10.0 {
-        1
-    } else {
-        2
-    };
+    let whole = shown.max(1.0).log10().floor() as i32 + 1;
+    let digits = if scale == 1.0 { 0 } else { (figures - whole).max(0) as usize };
     format!("{shown:.digits$}{suffix}")
+}
+
+/// A quantile with the figures that its rank interval supports, and the interval.
+fn with_interval(quantile: RankedQuantile) -> String {
+    let (low, high) = (quantile.low.abs(), quantile.high.abs());
+    let doubt = (quantile.high - quantile.low) / quantile.value.abs().max(1e-9);
+    let figures = if doubt > 0.02 { 2 } else { 3 };
+    let value = count(quantile.value, figures);
+    if quantile.low * quantile.high < 0.0 {
+        return value;
+    }
+    let (low, high) = (count(low.min(high), figures), count(low.max(high), figures));
+    if low == high { value } else { format!("{value} ({low} to {high})") }
 }
 
 fn power(megawatts: f64) -> String {
     let size = megawatts.abs();
     match size {
         _ if size >= 1_000.0 => format!("{:.1} GW", size / 1e3),
+        _ if size >= 100.0 => format!("{} MW", count(size, 2)),
         _ if size >= 1.0 || size == 0.0 => format!("{size:.0} MW"),
         _ => "under 1 MW".to_owned(),
     }
 }
 
-/// First year short, how short and how sure; or that no year is.
+/// Years in words: `2026, 2027 and 2030 to 2032`.
+fn in_words(years: &[u16]) -> String {
+    let mut runs: Vec<(u16, u16)> = Vec::new();
+    for year in years {
+        match runs.last_mut() {
+            Some(run) if run.1 + 1 == *year => run.1 = *year,
+            _ => runs.push((*year, *year)),
+        }
+    }
+    let words: Vec<String> = runs
+        .iter()
+        .map(|(from, to)| match to - from {
+            0 => from.to_string(),
+            1 => format!("{from}, {to}"),
+            _ => format!("{from} to {to}"),
+        })
+        .collect();
+    match words.split_last() {
+        Some((last, rest)) if !rest.is_empty() => format!("{} and {last}", rest.join(", ")),
+        _ => words.concat(),
+    }
+}
+
+fn percent(share: f64) -> String {
+    format!("{:.0} %", share * 100.0)
+}
+
+fn named(years: &[YearResult], which: impl Fn(&YearResult) -> bool) -> String {
+    let chosen: Vec<u16> = years.iter().filter(|year| which(year)).map(|year| year.year).collect();
+    in_words(&chosen)
+}
+
+/// The finding: years short, how short and how sure, or that none is; then the bad worlds; then
+/// whether the average over worlds meets the criterion too. The first sentence stands alone.
 #[must_use]
-pub fn finding(candidate: &CandidateFacts, years: &[YearResult]) -> String {
+pub fn finding(scenario: &Scenario, candidate: &CandidateFacts, years: &[YearResult]) -> String {
     let label = &candidate.accelerator;
-    let (Some(first), Some(last)) = (years.first(), years.last()) else {
-        return String::new();
+    let worst = |of: &dyn Fn(&YearResult) -> f64, from: u16| {
+        let years = years.iter().filter(|year| year.year >= from);
+        years.max_by(|a, b| of(a).total_cmp(&of(b)))
     };
-    let percent = |share: f64| format!("{:.0} % of worlds", share * 100.0);
-    if let Some(short) = years.iter().find(|year| year.gap_gpus.p50.value > 0.0) {
-        let worst = years
-            .iter()
-            .max_by(|a, b| a.gap_gpus.p50.value.total_cmp(&b.gap_gpus.p50.value))
-            .unwrap_or(short);
-        let mut text = format!(
-            "Short from {}: the median gap is {} {label} GPUs ({}) in {}, and {} are short",
-            short.year,
-            count(short.gap_gpus.p50.value),
+    let median = |year: &YearResult| year.gap_gpus.p50.value;
+    let (Some(first), Some(last)) = (years.first(), years.last()) else { return String::new() };
+    let mut text = String::new();
+    if let Some(short) = years.iter().find(|year| median(year) > 0.0) {
+        text += &format!(
+            "Short at the median in {}: by {} {label} GPUs, {}, in {}, when {} of worlds are short",
+            named(years, |year| median(year) > 0.0),
+            with_interval(short.gap_gpus.p50),
             power(short.gap_megawatts.p50.value),
             short.year,
             percent(short.short_worlds),
         );
-        if worst.year != short.year {
-            text += &format!(
-                "; it is largest in {}, at {} ({})",
-                worst.year,
-                count(worst.gap_gpus.p50.value),
-                power(worst.gap_megawatts.p50.value),
-            );
+        if let Some(most) = worst(&median, first.year).filter(|most| most.year != short.year) {
+            text += &format!(", and most by {} in {}", with_interval(most.gap_gpus.p50), most.year);
         }
-        return text + ".";
+    } else {
+        // A surplus that is over cannot be used, nor could a gap be closed: look ahead.
+        let ahead = years.iter().find(|year| {
+            FleetTime::start_of_year(year.year) >= scenario.decide_on || year.year == last.year
+        });
+        let least = worst(&median, ahead.unwrap_or(first).year).unwrap_or(first);
+        text += &format!(
+            "No gap at the median from {} to {}: the smallest surplus still ahead is {} {label} \
+             GPUs, {}, in {}",
+            first.year,
+            last.year,
+            with_interval(least.gap_gpus.p50),
+            power(least.gap_megawatts.p50.value),
+            least.year,
+        );
     }
-    let span = format!("{} to {}", first.year, last.year);
-    let tightest = years
-        .iter()
-        .max_by(|a, b| a.gap_gpus.p50.value.total_cmp(&b.gap_gpus.p50.value))
-        .unwrap_or(first);
-    let surplus = format!(
-        "the median surplus is smallest in {}, at {} {label} GPUs ({})",
-        tightest.year,
-        count(tightest.gap_gpus.p50.value),
-        power(tightest.gap_megawatts.p50.value),
-    );
-    match years.iter().find(|year| year.gap_gpus.p90.value > 0.0) {
-        Some(tail) => format!(
-            "No gap at the median from {span} ({surplus}), but one world in ten is short by {} \
-             GPUs or more in {}, and {} are short then.",
-            count(tail.gap_gpus.p90.value),
-            tail.year,
-            percent(tail.short_worlds),
-        ),
-        None => {
-            let most = years.iter().map(|year| year.short_worlds).fold(0.0, f64::max);
-            let short = if most > 0.0 {
-                format!("in no year are more than {} short", percent(most))
-            } else {
-                "no world is short in any year".to_owned()
-            };
-            format!("No gap from {span}: {surplus}; {short}.")
-        }
+    text += ".";
+    let tail = worst(&|year| year.gap_gpus.p90.value, first.year).unwrap_or(first);
+    if tail.gap_gpus.p90.value > 0.0 {
+        text += &format!(
+            " One world in ten is short by {} or more in {}.",
+            count(tail.gap_gpus.p90.value, 2),
+            tail.year
+        );
+    } else if let Some(most) = worst(&|year| year.short_worlds, first.year) {
+        text += &match most.short_worlds {
+            0.0 => " No world is short in any year.".to_owned(),
+            share => format!(" At most {} of worlds are short, in {}.", percent(share), most.year),
+        };
     }
+    let limit = scenario.criterion.interactive_lole.0;
+    let missed = named(years, |year| median(year) <= 0.0 && year.lole_with_contracts.mean > limit);
+    if !missed.is_empty() {
+        text += &format!(
+            " The mean over worlds misses {limit} h/yr in {missed}: a few bad worlds carry it."
+        );
+    }
+    text
 }
 
 /// What the numbers are not.
@@ -122,11 +174,29 @@ mod tests {
     use super::*;
 
     #[test]
-    fn counts_have_three_figures() {
-        assert_eq!(count(0.0), "0");
-        assert_eq!(count(9_999.0), "9999");
-        assert_eq!(count(-12_345.0), "12.3k");
-        assert_eq!(count(1_234_567.0), "1.23 M");
-        assert_eq!(count(256_400.0), "256k");
+    fn counts_have_the_figures_asked_for() {
+        assert_eq!(count(0.0, 3), "0");
+        assert_eq!(count(9_999.0, 3), "10.0k");
+        assert_eq!(count(9_994.0, 3), "9990");
+        assert_eq!(count(-12_345.0, 3), "12.3k");
+        assert_eq!(count(1_234_567.0, 3), "1.23 M");
+        assert_eq!(count(256_400.0, 2), "260k");
+        assert_eq!(count(41_494.0, 2), "41k");
+        assert_eq!(count(7.0, 2), "7");
+    }
+
+    #[test]
+    fn years_are_named_by_runs() {
+        assert_eq!(in_words(&[2026]), "2026");
+        assert_eq!(in_words(&[2026, 2027]), "2026, 2027");
+        assert_eq!(in_words(&[2026, 2027, 2028, 2032]), "2026 to 2028 and 2032");
+    }
+
+    #[test]
+    fn an_interval_limits_the_figures() {
+        let wide = RankedQuantile { value: -41_494.0, low: -43_600.0, high: -36_600.0 };
+        assert_eq!(with_interval(wide), "41k (37k to 44k)");
+        let across = RankedQuantile { value: 500.0, low: -300.0, high: 900.0 };
+        assert_eq!(with_interval(across), "500");
     }
 }

@@ -8,7 +8,7 @@ mod need;
 mod result;
 mod world_year;
 
-pub use answer::required_external;
+pub use answer::{Unanswered, required_external};
 pub use need::{Before, allowed_epochs, order_statistic, required_block};
 pub use result::{
     AllWorlds, Answer, CandidateFacts, Cost, Eue, Provenance, QuarterResult, Source, SupplyKind,

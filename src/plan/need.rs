@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn bisection_on_the_loop_gives_the_order_statistic() {
+    fn bisection_gives_the_order_statistic() {
         let margins: Vec<f64> = (0..500).map(|hour| f64::from(hour * 61 % 499) - 300.0).collect();
         let (mut low, mut high) = (-1_000.0, 1_000.0);
         while high - low > 1e-9 {

@@ -60,7 +60,7 @@ pub struct Cost {
     pub on_demand: Spread,
     /// A positive gap closed with the candidate at its price, whole racks, the whole year.
     pub gap: Spread,
-    /// The sum of the three, world by world.
+    /// Contracts and, world by world, the block where there is a gap or else on-demand hours.
     pub total: Spread,
 }
 
@@ -128,8 +128,12 @@ pub struct YearResult {
     pub need_all_worlds: AllWorlds,
     /// Contracted GPUs delivered, mean over the year, all uses, as nameplate.
     pub contracted_gpus: Spread,
+    /// The part of them that serves the assistant, as nameplate; the whole is paid.
+    pub contracted_for_assistant_gpus: Spread,
     /// Firm contribution of the contracts to the assistant, candidate GPUs.
     pub firm_contribution_gpus: Spread,
+    /// Reference GPUs that one candidate GPU is worth on the year's interactive mix.
+    pub reference_per_candidate: Spread,
     /// Cost of external capacity, USD.
     pub cost: Cost,
     /// Interactive LOLE, h/yr, with own capacity only.
@@ -212,6 +216,10 @@ pub struct WorldYear {
     pub gap_gpus: f64,
     /// Contracted GPUs delivered.
     pub contracted_gpus: f64,
+    /// The part of them that serves the assistant.
+    pub contracted_for_assistant_gpus: f64,
+    /// Reference GPUs that one candidate GPU is worth.
+    pub reference_per_candidate: f64,
     /// Contracts in hand, USD.
     pub cost_contracts: f64,
     /// On demand, USD.

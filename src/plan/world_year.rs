@@ -14,6 +14,9 @@ pub(super) const MOST_KEPT: usize = 2_000;
 /// What is kept of a world.
 #[derive(Debug, Clone)]
 pub(super) struct WorldResult {
+    /// Whether the candidate and the reference serve every workload in this world; without that
+    /// nothing else here has a meaning.
+    pub servable: bool,
     pub years: Vec<WorldYear>,
     /// By year: need before it is cut at zero, and the firm contribution.
     pub signed_need: Vec<f64>,
@@ -43,13 +46,16 @@ pub(super) fn reduce(
     let allowed =
         allowed_epochs(criterion, samples.len() * scenario.sampling.worlds as usize, hours);
     let tail = (allowed + 1).min(MOST_KEPT);
+    let costs = [&world.candidate_cost, &world.reference_cost];
     let mut result = WorldResult {
+        servable: costs.iter().all(|costs| costs.iter().all(|cost| cost.is_finite())),
         years: Vec::new(),
         signed_need: Vec::new(),
         tails: Vec::new(),
         quarters: Vec::new(),
     };
-    for (index, span) in world.years.iter().enumerate() {
+    let years = if result.servable { world.years.as_slice() } else { &[] };
+    for (index, span) in years.iter().enumerate() {
         let epochs = span.first..span.end;
         let block = |before| {
             required_block(&samples, epochs.clone(), before, criterion, world.deadline, hours)
@@ -69,7 +75,9 @@ pub(super) fn reduce(
         result.signed_need.push(need);
         result.tails.push(largest(&samples, epochs, tail));
     }
-    result.quarters = quarters(run, own_sources);
+    if result.servable {
+        result.quarters = quarters(run, own_sources);
+    }
     result
 }
 
@@ -81,6 +89,8 @@ fn fill_facts(row: &mut WorldYear, facts: &YearFacts) {
     row.tokens_cached_per_day = facts.tokens_cached_per_day;
     row.tokens_out_per_day = facts.tokens_out_per_day;
     row.contracted_gpus = facts.contracted_gpus;
+    row.contracted_for_assistant_gpus = facts.assistant_gpus;
+    row.reference_per_candidate = facts.reference_per_candidate;
     row.cost_contracts = facts.contract_dollars;
 }
 

@@ -106,6 +106,7 @@ fn demand_rows(rows: &mut Rows) {
     rows.median("peak demand", "ref. GPUs", |year| year.peak_demand);
     rows.median("own usable capacity", "ref. GPUs", |year| year.own_capacity);
     rows.median("external need", "ref. GPUs", |year| year.need_reference);
+    rows.median("one candidate GPU", "ref. GPUs", |year| year.reference_per_candidate);
 }
 
 fn need_rows(rows: &mut Rows, candidate: &str) {
@@ -124,6 +125,7 @@ fn need_rows(rows: &mut Rows, candidate: &str) {
 fn gap_rows(rows: &mut Rows) {
     rows.heading("Gap after contracts in hand: + short, - surplus");
     rows.median("contracted, nameplate", "GPUs", |year| year.contracted_gpus);
+    rows.median("of it for the assistant", "GPUs", |year| year.contracted_for_assistant_gpus);
     rows.median("firm contribution", "GPUs", |year| year.firm_contribution_gpus);
     rows.spread("gap", "GPUs", true, |year| year.gap_gpus);
     rows.spread("gap", "racks", true, |year| year.gap_racks);

@@ -15,7 +15,7 @@ use crate::plan::{Answer, WorldYear};
 type OfWorldYear = fn(&WorldYear) -> f64;
 
 /// The columns after `world` and `year`, named with their units.
-const COLUMNS: [(&str, OfWorldYear); 24] = [
+const COLUMNS: [(&str, OfWorldYear); 26] = [
     ("daily_users_people", |row| row.daily_users),
     ("user_requests_per_day", |row| row.user_requests_per_day),
     ("engine_calls_per_day", |row| row.engine_calls_per_day),
@@ -28,6 +28,8 @@ const COLUMNS: [(&str, OfWorldYear); 24] = [
     ("need_reference_gpus", |row| row.need_reference),
     ("gap_candidate_gpus", |row| row.gap_gpus),
     ("contracted_gpus", |row| row.contracted_gpus),
+    ("contracted_for_assistant_gpus", |row| row.contracted_for_assistant_gpus),
+    ("reference_gpus_per_candidate_gpu", |row| row.reference_per_candidate),
     ("cost_contracts_usd", |row| row.cost_contracts),
     ("cost_on_demand_usd", |row| row.cost_on_demand),
     ("cost_gap_usd", |row| row.cost_gap),

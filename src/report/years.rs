@@ -8,7 +8,7 @@ type OfEstimate = fn(&YearResult) -> Estimate;
 type OfScalar = fn(&YearResult) -> f64;
 
 /// Quantities with P10, P50 and P90 over worlds.
-const SPREADS: [(&str, OfSpread); 21] = [
+const SPREADS: [(&str, OfSpread); 23] = [
     ("daily_users_people", |year| year.daily_users),
     ("user_requests_per_day", |year| year.user_requests_per_day),
     ("engine_calls_per_day", |year| year.engine_calls_per_day),
@@ -25,6 +25,8 @@ const SPREADS: [(&str, OfSpread); 21] = [
     ("gap_racks", |year| year.gap_racks),
     ("gap_it_mw", |year| year.gap_megawatts),
     ("contracted_gpus", |year| year.contracted_gpus),
+    ("contracted_for_assistant_gpus", |year| year.contracted_for_assistant_gpus),
+    ("reference_gpus_per_candidate_gpu", |year| year.reference_per_candidate),
     ("firm_contribution_candidate_gpus", |year| year.firm_contribution_gpus),
     ("cost_contracts_usd", |year| year.cost.contracts),
     ("cost_on_demand_usd", |year| year.cost.on_demand),

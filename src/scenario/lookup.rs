@@ -32,9 +32,11 @@ impl Scenario {
     #[must_use]
     pub fn accelerators_supplied(&self) -> Vec<String> {
         let phases = self.sites.values().flat_map(|site| &site.phases);
+        let refills = phases.clone().filter_map(|phase| phase.refill.as_ref());
         let tranches = self.contracts.values().flat_map(|contract| &contract.tranches);
         let names: BTreeSet<&String> = phases
             .map(|phase| &phase.accelerator)
+            .chain(refills)
             .chain(tranches.map(|tranche| &tranche.accelerator))
             .chain(self.market.iter().map(|market| &market.accelerator))
             .chain([&self.candidate.accelerator, &self.reference])

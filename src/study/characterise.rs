@@ -10,7 +10,7 @@ use rayon::prelude::*;
 use serde::Serialize;
 
 use super::{Watch, cache};
-use crate::demand::{Service, Workload};
+use crate::demand::{BASE_YEAR, Service, Workload};
 use crate::engine::{
     CallMeans, CallShape, Deployment, LatencyLimits, Layout, ReplicaModel, fluid_capacity, measure,
 };
@@ -192,10 +192,13 @@ fn accelerator_named<'a>(scenario: &'a Scenario, name: &str) -> Option<&'a Accel
     scenario.hardware.get(name).or_else(|| accelerators().get(name))
 }
 
-/// The middle of the first year (or of the one in which the accelerator comes) and of the last.
+/// Decimal years at which eta is measured, whatever the horizon: a year's numbers must not depend
+/// on which other years are asked for.
+const MEASURED: [f64; 2] = [BASE_YEAR, BASE_YEAR + 6.0];
+
+/// The first year of measurement (or that in which the accelerator comes) and the last.
 fn years_of(scenario: &Scenario, accelerator: &str) -> Vec<f64> {
-    let last = f64::from(scenario.horizon.last_year) + 0.5;
-    let first = f64::from(scenario.horizon.first_year) + 0.5;
+    let [first, last] = MEASURED;
     let available = accelerator_named(scenario, accelerator)
         .map_or(first, |accelerator| accelerator.available.date().0 as f64 + 0.5);
     let first = first.max(available).min(last);
@@ -231,8 +234,7 @@ fn central_speed(accelerator: &Accelerator, year: f64) -> f64 {
 fn eta_of(task: &Task<'_>, folder: Option<&Path>) -> Option<f64> {
     let llm = task.llm.scaled(task.llm.size.central());
     let work = task.workload.work_per_token.central().0;
-    // Growth laws hold in the middle of 2026.
-    let work = libm::exp(libm::log1p(work) * (task.year - 2026.5));
+    let work = libm::exp(libm::log1p(work) * (task.year - BASE_YEAR));
     let speed = central_speed(task.accelerator, task.year) / work;
     let model = ReplicaModel::new(task.accelerator, &llm, task.layout, task.deployment, speed)?;
     let calls = CallShape::central(task.workload, task.year)?;
@@ -383,7 +385,7 @@ mod tests {
         assert_eq!(table.eta_of("chat", "mi355x", 2027.0), None);
         let early = table.eta_of("chat", "gb300", 2020.0).unwrap();
         let late = table.eta_of("chat", "gb300", 2040.0).unwrap();
-        let middle = table.eta_of("chat", "gb300", 2028.0).unwrap();
+        let middle = table.eta_of("chat", "gb300", 2029.5).unwrap();
         assert!(early > 0.3 && late > 0.3 && early < 1.3 && late < 1.3, "{early} {late}");
         assert!((middle - f64::midpoint(early, late)).abs() < 1e-12);
     }

@@ -27,6 +27,10 @@ pub struct Phase {
     pub accelerator: String,
     /// How much.
     pub amount: Amount,
+    /// What refills its halls when it retires, by name, with the same facility power; nothing
+    /// if left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refill: Option<String>,
     /// Whether it already stands: then it does not slip.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub delivered: bool,

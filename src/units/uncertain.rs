@@ -108,6 +108,9 @@ pub struct Uncertain<Q> {
     pub source: Option<String>,
     /// As of when, `2026-06`.
     pub as_of: Option<String>,
+    /// Name of the draw that it shares with every other quantity of that name: one unknown is
+    /// drawn once. Its own draw if left out.
+    pub draw: Option<String>,
     text: String,
     quantity: PhantomData<Q>,
 }
@@ -121,6 +124,7 @@ impl<Q: Quantity> Uncertain<Q> {
             distribution: Distribution::Fixed(value.base()),
             source: None,
             as_of: None,
+            draw: None,
             text: format!("{} {unit}", value.base()).trim_end().to_owned(),
             quantity: PhantomData,
         }
@@ -135,6 +139,7 @@ impl<Q: Quantity> Uncertain<Q> {
             distribution: parse_distribution::<Q>(text)?,
             source: None,
             as_of: None,
+            draw: None,
             text: text.to_owned(),
             quantity: PhantomData,
         })
@@ -268,14 +273,15 @@ impl<'de, Q: Quantity> Visitor<'de> for UncertainVisitor<Q> {
         Self::bare(value as f64)
     }
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let (mut value, mut source, mut as_of) = (None, None, None);
+        let (mut value, mut source, mut as_of, mut draw) = (None, None, None, None);
         while let Some(key) = map.next_key::<String>()? {
             match key.as_str() {
                 "value" => value = Some(map.next_value::<Uncertain<Q>>()?),
                 "source" => source = Some(map.next_value::<String>()?),
                 "as_of" => as_of = Some(map.next_value::<String>()?),
+                "draw" => draw = Some(map.next_value::<String>()?),
                 other => {
-                    let known = &["value", "source", "as_of"];
+                    let known = &["value", "source", "as_of", "draw"];
                     return Err(A::Error::unknown_field(other, known));
                 }
             }
@@ -283,6 +289,7 @@ impl<'de, Q: Quantity> Visitor<'de> for UncertainVisitor<Q> {
         let mut value = value.ok_or_else(|| A::Error::missing_field("value"))?;
         value.source = source;
         value.as_of = as_of;
+        value.draw = draw;
         Ok(value)
     }
 }
@@ -295,7 +302,7 @@ impl<'de, Q: Quantity> serde::Deserialize<'de> for Uncertain<Q> {
 
 impl<Q: Quantity> serde::Serialize for Uncertain<Q> {
     fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        let parts = [("source", &self.source), ("as_of", &self.as_of)];
+        let parts = [("source", &self.source), ("as_of", &self.as_of), ("draw", &self.draw)];
         let count = parts.iter().filter(|part| part.1.is_some()).count();
         if count == 0 {
             return to.serialize_str(&self.text);

@@ -102,3 +102,14 @@ fn rbts_at_a_higher_peak_agrees_too() {
     agrees(assessed.lole_hours, 5.353_3, "LOLE h/yr");
     agrees(assessed.eue, 57.194, "EUE MWh/yr");
 }
+
+#[test]
+fn equal_is_no_loss_whatever_the_rounding() {
+    // 0.7 of a unit that practically never fails and 0.1 of firm capacity cover 0.8 exactly.
+    let text = "(name: \"equal\", description: \"0.7 and 0.1 against 0.8\", seed: 1, samples: 20,
+        units: {\"unit\": (capacity: constant(0.7), count: 1,
+            failures: times(mtbf: \"1e9 years\", mttr: \"1 s\"))},
+        firm: constant(0.1), load: hourly([0.8, 0.8, 0.8, 0.8000001]))";
+    let assessed = assess(&System::from_ron(text, "equal.ron").expect("a sound system"));
+    assert_eq!(assessed.lolp, [0.0, 0.0, 0.0, 1.0]);
+}

@@ -58,7 +58,10 @@ fn a_surplus_is_not_shaded() {
     let image = decoded(&gap_png(&answers::surplus()).expect("drawn"));
     assert_eq!(image.share_of(SHADED), 0.0);
     let svg = gap_svg(&answers::surplus()).expect("drawn");
-    assert!(svg.contains("Surplus at P50: 4") && svg.contains("No shading"), "no surplus named");
+    assert!(
+        svg.contains("Surplus at the last peak, P50: 4") && svg.contains("No shading"),
+        "no surplus named"
+    );
 }
 
 /// Texts of an SVG in the order in which they were drawn.

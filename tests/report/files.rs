@@ -105,7 +105,7 @@ fn parquet_reads_back() {
         assert_eq!(row.get_int(1).expect("year"), i32::from(world.year));
         assert_eq!(row.get_double(2).expect("users"), world.daily_users);
         assert_eq!(row.get_double(12).expect("gap"), world.gap_gpus);
-        assert_eq!(row.get_double(25).expect("misses"), world.deferrable_misses);
+        assert_eq!(row.get_double(27).expect("misses"), world.deferrable_misses);
     }
 }
 

@@ -49,16 +49,28 @@ impl Draw {
         self.key.map_or(0.5, |key| key.uniform(name))
     }
 
+    /// The uniform number of an input that may share its draw.
+    fn named(self, name: &str, shared: Option<&str>) -> f64 {
+        shared
+            .map_or_else(|| self.uniform(name), |shared| self.uniform(&format!("shared/{shared}")))
+    }
+
     /// The drawn value of a named input.
     #[must_use]
     pub fn value<Q: Quantity>(self, name: &str, value: &Uncertain<Q>) -> Q {
-        if value.is_uncertain() { value.at(self.uniform(name)) } else { value.central() }
+        if !value.is_uncertain() {
+            return value.central();
+        }
+        value.at(self.named(name, value.draw.as_deref()))
     }
 
     /// The value of a named growth law at a decimal year.
     #[must_use]
     pub fn growth<Q: Quantity>(self, name: &str, law: &Growth<Q>, year: f64) -> Q {
-        law.at(year, &mut |part| self.uniform(&format!("{name}/{part}")))
+        law.at(year, &mut |part, shared| match shared {
+            Some(_) => self.named("", shared),
+            None => self.uniform(&format!("{name}/{part}")),
+        })
     }
 }
 
@@ -79,6 +91,8 @@ pub struct YearFacts {
     pub tokens_out_per_day: f64,
     /// Contracted GPUs delivered, all uses, mean over the year.
     pub contracted_gpus: f64,
+    /// The part of them that serves the assistant.
+    pub assistant_gpus: f64,
     /// Paid for contracts in hand, USD.
     pub contract_dollars: f64,
     /// Reference GPUs that one candidate GPU is worth on the year's interactive mix.
@@ -186,6 +200,7 @@ fn year_facts(
 ) -> YearFacts {
     let mut facts = YearFacts {
         contracted_gpus: supply.contracted_gpus[year],
+        assistant_gpus: supply.assistant_gpus[year],
         contract_dollars: supply.contract_dollars[year],
         ..YearFacts::default()
     };

@@ -2,6 +2,7 @@
 //! reference and candidate GPUs.
 
 use super::{Calendar, CallFacts, Draw, ServingRate, Volumes};
+use crate::demand::BASE_YEAR;
 use crate::hardware::Accelerator;
 use crate::scenario::Scenario;
 use crate::time::FleetTime;
@@ -129,9 +130,7 @@ fn node_rates(
                 let model = &scenario.models[&deployment.model];
                 let work = format!("workloads/{workload_name}/work_per_token");
                 let growth = draw.value(&work, &workload.work_per_token).0;
-                // Stated per year from the middle of 2026, as growth laws are.
-                let elapsed = f64::from(year) - 2026.5;
-                let work = libm::exp(libm::log1p(growth) * elapsed);
+                let work = libm::exp(libm::log1p(growth) * (f64::from(year) - BASE_YEAR));
                 let size = draw.value(&format!("models/{}/size", deployment.model), &model.size);
                 nodes.push(rate(&ServingInputs {
                     workload: workload_name,
@@ -168,12 +167,16 @@ fn between(nodes: &[f64], width: usize, position: f64, column: usize) -> f64 {
 /// GPUs in another currency that one GPU is worth on a mix of calls: the GPUs that the mix needs
 /// there over those it needs here, workloads that either cannot serve left out.
 fn worth(mix: &[f64], rates: &[f64], cost_there: &[f64]) -> f64 {
-    let (mut here, mut there) = (0.0, 0.0);
-    for ((calls, rate), cost) in mix.iter().zip(rates).zip(cost_there) {
-        if *rate > 0.0 && cost.is_finite() {
-            here += calls / rate;
-            there += calls * cost;
+    let of = |weight: &dyn Fn(usize) -> f64| {
+        let (mut here, mut there) = (0.0, 0.0);
+        for (index, (rate, cost)) in rates.iter().zip(cost_there).enumerate() {
+            if *rate > 0.0 && cost.is_finite() {
+                here += weight(index) / rate;
+                there += weight(index) * cost;
+            }
         }
-    }
-    if here > 0.0 { there / here } else { 0.0 }
+        (here > 0.0).then(|| there / here)
+    };
+    // Where nothing is asked, every workload counts the same work: idle GPUs have a worth too.
+    of(&|index| mix[index]).or_else(|| of(&|index| 1.0 / cost_there[index])).unwrap_or(0.0)
 }

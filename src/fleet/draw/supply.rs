@@ -35,6 +35,8 @@ pub(super) struct Supply {
     pub sources: Vec<SourceName>,
     /// By year: contracted GPUs delivered, mean.
     pub contracted_gpus: Vec<f64>,
+    /// By year: the part of them that serves the assistant.
+    pub assistant_gpus: Vec<f64>,
     /// By year: paid for contracts, USD.
     pub contract_dollars: Vec<f64>,
 }
@@ -50,6 +52,7 @@ impl Supply {
             sites: Vec::new(),
             sources: Vec::new(),
             contracted_gpus: vec![0.0; years],
+            assistant_gpus: vec![0.0; years],
             contract_dollars: vec![0.0; years],
         };
         supply.name_sources(scenario);
@@ -73,7 +76,9 @@ impl Supply {
     fn name_sources(&mut self, scenario: &Scenario) {
         let own = |name: &&String| {
             let phases = scenario.sites.values().flat_map(|site| &site.phases);
-            phases.clone().any(|phase| &phase.accelerator == *name)
+            phases
+                .clone()
+                .any(|phase| &phase.accelerator == *name || phase.refill.as_ref() == Some(*name))
         };
         let mut kinds: Vec<&String> = scenario.hardware.keys().filter(own).collect();
         kinds.sort_by_key(|name| (scenario.hardware[*name].available, (*name).clone()));
@@ -89,12 +94,14 @@ impl Supply {
     fn add_site(&mut self, given: &Given<'_>, index: usize, name: &str, site: &Site) {
         let Given { scenario, draw, calendar, rates } = *given;
         let region = scenario.regions.keys().position(|known| *known == site.region).unwrap_or(0);
-        let mut kinds: Vec<&String> = site.phases.iter().map(|phase| &phase.accelerator).collect();
+        let refills = site.phases.iter().filter_map(|phase| phase.refill.as_ref());
+        let mut kinds: Vec<&String> =
+            site.phases.iter().map(|phase| &phase.accelerator).chain(refills).collect();
         kinds.sort();
         kinds.dedup();
         for kind in kinds {
             let accelerator = &scenario.hardware[kind];
-            let stands = site_stands(draw, name, site, kind, accelerator);
+            let stands = site_stands(given, name, site, kind);
             let share = |time: FleetTime| {
                 let law = &site.assistant_share;
                 draw.growth(&format!("sites/{name}/share"), law, time.decimal_year()).0
@@ -130,12 +137,15 @@ impl Supply {
             let (from, to) = (tranche.on.0 + slip as i64, contract.end.0 + slip as i64);
             let gpus = full * tranche.share.0;
             stands.push((tranche.accelerator.clone(), Stand { from, to, units: gpus }));
-            self.bill(calendar, from, to, gpus, price);
+            self.bill(calendar, (from, to), gpus, price, assistant);
         }
         let mut kinds: Vec<String> = stands.iter().map(|stand| stand.0.clone()).collect();
         kinds.sort();
         kinds.dedup();
         for kind in kinds {
+            // All GPUs are paid; those of spare trays do not serve, as in own racks.
+            let unit = scenario.hardware[&kind].unit;
+            let firm = f64::from(unit.serving) / f64::from(unit.gpus);
             for (place, part) in &contract.regions {
                 let region = scenario.regions.keys().position(|known| known == place).unwrap_or(0);
                 let mine = stands.iter().filter(|stand| stand.0 == kind);
@@ -153,7 +163,7 @@ impl Supply {
                     accelerator: rates.accelerator(&kind),
                     source: self.source(&SourceName::Contract(name.to_owned())),
                     law: UnitLaw::Firm,
-                    gpus_per_unit: contract.availability.0,
+                    gpus_per_unit: contract.availability.0 * firm,
                     gpus_by_epoch: Vec::new(),
                     most,
                 });
@@ -162,13 +172,22 @@ impl Supply {
     }
 
     /// Take-or-pay: every delivered GPU-hour is paid, used or not, from acceptance to the end.
-    fn bill(&mut self, calendar: &Calendar, from: i64, to: i64, gpus: f64, price: f64) {
+    fn bill(
+        &mut self,
+        calendar: &Calendar,
+        (from, to): (i64, i64),
+        gpus: f64,
+        price: f64,
+        assistant: f64,
+    ) {
         for year in 0..calendar.years.len() {
             let (start, end) = calendar.year_bounds(year);
             let (start, end) = (calendar.start.0 + start as i64, calendar.start.0 + end as i64);
             let overlap = (to.min(end) - from.max(start)).max(0) as f64;
             self.contract_dollars[year] += gpus * price * overlap / 3_600.0;
-            self.contracted_gpus[year] += gpus * overlap / (end - start) as f64;
+            let mean = gpus * overlap / (end - start) as f64;
+            self.contracted_gpus[year] += mean;
+            self.assistant_gpus[year] += mean * assistant;
         }
     }
 }
@@ -184,36 +203,37 @@ pub(super) fn full_gpus(contract: &Contract, value: f64, price: f64) -> f64 {
     if price > 0.0 && weighted > 0.0 { value / (price * weighted) } else { 0.0 }
 }
 
-/// Deliveries of one accelerator to a site, slipped and retired.
-fn site_stands(
-    draw: Draw,
-    name: &str,
-    site: &Site,
-    kind: &str,
-    accelerator: &Accelerator,
-) -> Vec<Stand> {
+/// Deliveries of one accelerator to a site, slipped and retired; and what refills the halls of
+/// retired ones, with the facility power that they leave.
+fn site_stands(given: &Given<'_>, name: &str, site: &Site, kind: &str) -> Vec<Stand> {
+    let Given { scenario, draw, .. } = *given;
     let common = draw.uniform(&format!("sites/{name}/slip"));
     let mut stands = Vec::new();
     for (number, phase) in site.phases.iter().enumerate() {
-        if phase.accelerator != kind {
-            continue;
-        }
+        let first = &scenario.hardware[&phase.accelerator];
         let own = draw.uniform(&format!("sites/{name}/slip/{number}"));
         let late = correlate(common, own, site.slip_correlation.0);
-        let slip = if phase.delivered { 0.0 } else { site.slip.at(late).0 };
+        let slip = site.slip.at(late).0 as i64;
         let amount = format!("sites/{name}/amount/{number}");
-        let gpus = match &phase.amount {
-            Amount::Gpus(gpus) => draw.value(&amount, gpus).0,
-            Amount::FacilityPower(power) => {
-                draw.value(&amount, power).0 / (site.pue.0 * accelerator.power.0)
-            }
+        let watts = |gpus: f64, of: &Accelerator| gpus * site.pue.0 * of.power.0;
+        let power = match &phase.amount {
+            Amount::Gpus(gpus) => watts(draw.value(&amount, gpus).0, first),
+            Amount::FacilityPower(power) => draw.value(&amount, power).0,
         };
-        let from = phase.on.0 + slip as i64;
-        stands.push(Stand {
+        let stand = |from: i64, of: &Accelerator| Stand {
             from,
-            to: from + accelerator.life.0 as i64,
-            units: gpus / f64::from(accelerator.unit.gpus),
-        });
+            to: from + of.life.0 as i64,
+            units: power / watts(f64::from(of.unit.gpus), of),
+        };
+        let from = phase.on.0 + if phase.delivered { 0 } else { slip };
+        if phase.accelerator == kind {
+            stands.push(stand(from, first));
+        }
+        if phase.refill.as_deref() == Some(kind) {
+            // Clearing and filling a hall again is as late as building it was.
+            let retired = from + first.life.0 as i64;
+            stands.push(stand(retired + slip, &scenario.hardware[kind]));
+        }
     }
     stands
 }

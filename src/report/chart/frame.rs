@@ -85,9 +85,11 @@ pub(super) fn heading<B: DrawingBackend>(
     answer: &Answer,
 ) -> Result<f64, ReportError> {
     let room = f64::from(SIZE.0) - 2.0 * MARGIN;
+    // The first sentence of the finding stands alone.
+    let title = answer.finding.split_once(". ").map_or(answer.finding.as_str(), |parts| parts.0);
     let fits = |size: f64, pen: &Pen<B>| {
         let kind = Type { size, bold: true, color: INK };
-        let lines = |room: f64| broken(&answer.finding, room, 3, |text| pen.width(text, kind));
+        let lines = |room: f64| broken(title, room, 3, |text| pen.width(text, kind));
         let count = lines(room).len();
         // Lines of like length: the narrowest room that needs no further line.
         let narrower = (0..10).map(|step| room * (1.0 - 0.05 * f64::from(step)));

@@ -129,12 +129,17 @@ fn lines<B: DrawingBackend>(
 /// three) and warm for contracts; when they are used up their tints follow, then their shades.
 /// Vermilion is kept for the shortfall.
 pub(super) fn color(layer: &Layer) -> RGBColor {
-    const OWN: [RGBColor; 5] = [
+    const OWN: [RGBColor; 10] = [
+        RGBColor(0x0B, 0x3C, 0x5D),
         RGBColor(0x00, 0x72, 0xB2),
         RGBColor(0x56, 0xB4, 0xE9),
+        RGBColor(0x6A, 0x6F, 0xB5),
         RGBColor(0x00, 0x9E, 0x73),
-        RGBColor(0xA3, 0xB1, 0xC0),
+        RGBColor(0xA9, 0xA7, 0xD9),
+        RGBColor(0x1B, 0x6E, 0x5A),
         RGBColor(0x7F, 0xD1, 0xB9),
+        RGBColor(0x8F, 0xA3, 0xB8),
+        RGBColor(0xBF, 0xE3, 0xF7),
     ];
     const CONTRACTS: [RGBColor; 3] =
         [RGBColor(0xCC, 0x79, 0xA7), RGBColor(0xF0, 0xE4, 0x42), RGBColor(0xE6, 0x9F, 0x00)];

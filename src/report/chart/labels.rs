@@ -241,7 +241,7 @@ fn surplus<B: DrawingBackend>(
         }
         pen.line(&[(x, low), (x, high)], color, width)?;
     }
-    let text = format!("Surplus at P50: {}", plot.figure(supply - demand));
+    let text = format!("Surplus at the last peak, P50: {}", plot.figure(supply - demand));
     let kind = Type { size: 14.0, bold: true, color: INK };
     let half = pen.width(&text, kind) / 2.0 + 6.0;
     boxed(pen, &text, (x - 10.0 - half, (low + high) / 2.0 + 5.0), kind)

@@ -1,12 +1,14 @@
 //! Checks of regions, surfaces, workloads, curves and events.
 
-use super::{Faults, Path, Scenario, lowest};
+use super::{Faults, Path, Scenario, highest, lowest};
 use crate::demand::{
     Growth, Occurrence, Reach, Service, Shape, TokenLengths, Volume, length_tables,
 };
 use crate::time::FleetTime;
 use crate::units::Seconds;
 
+/// Seconds of a year.
+const YEAR: f64 = 31_557_600.0;
 /// Widest offset from UTC that exists, hours.
 const WIDEST_OFFSET: f64 = 14.0;
 
@@ -162,6 +164,16 @@ pub(super) fn volumes(scenario: &Scenario, faults: &mut Faults) {
             let path = Path::of("surfaces").key(name).key("workloads");
             faults.add(path, message, "lower their share_of_requests");
         }
+        let rest = offered().any(|workload| workload.volume == Volume::Remainder);
+        let middle = u16::midpoint(scenario.horizon.first_year, scenario.horizon.last_year);
+        if !rest && total(middle) < 1.0 - super::TOLERANCE {
+            let message = format!(
+                "only {:.0} % of the requests in {middle} go to a workload",
+                total(middle) * 100.0
+            );
+            let path = Path::of("surfaces").key(name).key("workloads");
+            faults.add(path, message, "add a workload whose volume is `remainder`");
+        }
     }
 }
 
@@ -223,6 +235,12 @@ pub(super) fn surges(scenario: &Scenario, faults: &mut Faults) {
         let rare = surge.per_year.0 <= 10_000.0;
         let message = "more than 10000 surges a year are no surges";
         faults.require(rare, path.key("per_year"), message, "use the profile for what is usual");
+        let busy = surge.per_year.0 * highest(&surge.lasts) <= YEAR;
+        let message = "surges of this kind would last for more than a year in every year";
+        faults.require(busy, path.key("lasts"), message, "make them rarer or shorter");
+        let huge = highest(&surge.factor) <= 1e6;
+        let message = "a surge to more than a million times is not believed";
+        faults.require(huge, path.key("factor"), message, "check the factor");
         faults.uncertain_duration(path.key("lasts"), &surge.lasts);
         let lasting = lowest(&surge.lasts) != 0.0;
         faults.require(lasting, path.key("lasts"), "a surge must last", "for example \"2 h\"");

@@ -34,6 +34,9 @@ pub(super) fn phases(scenario: &Scenario, faults: &mut Faults) {
         for (index, phase) in site.phases.iter().enumerate() {
             let path = Path::of("sites").key(name).key("phases").index(index);
             accelerator(scenario, faults, &path, &phase.accelerator, phase.on);
+            if let Some(refill) = &phase.refill {
+                faults.known(path.key("refill"), "accelerator", refill, &scenario.hardware);
+            }
             let stands = !phase.delivered || phase.on <= scenario.decide_on;
             let message = format!(
                 "a phase of {} cannot be delivered already: the decision is on {}",
