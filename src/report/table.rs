@@ -106,7 +106,9 @@ fn demand_rows(rows: &mut Rows) {
     rows.median("peak demand", "ref. GPUs", |year| year.peak_demand);
     rows.median("own usable capacity", "ref. GPUs", |year| year.own_capacity);
     rows.median("external need", "ref. GPUs", |year| year.need_reference);
-    rows.median("one candidate GPU", "ref. GPUs", |year| year.reference_per_candidate);
+    rows.cells("one candidate GPU, ref. GPUs".to_owned(), |year| {
+        format!("{:.2}", year.reference_per_candidate.p50.value)
+    });
 }
 
 fn need_rows(rows: &mut Rows, candidate: &str) {

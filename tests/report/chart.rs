@@ -96,7 +96,7 @@ fn every_case_draws() {
         for source in &answer.sources {
             let label = &source.label;
             let named =
-                texts.iter().any(|text| text == label || text.starts_with(&format!("{label}  ")));
+                texts.iter().any(|text| text == label || text.starts_with(&format!("{label} ")));
             assert!(named, "{name}: {} has no label", source.label);
         }
         assert_eq!(svg, gap_svg(&answer).expect("drawn"), "{name}: not the same twice");

@@ -61,7 +61,12 @@ pub(super) fn at_edge(plot: &Plot, curves: &Curves) -> Vec<EdgeLabel> {
     for (index, layer) in curves.layers.iter().enumerate().rev() {
         let top = last(&layer.top);
         out.push(EdgeLabel {
-            text: format!("{}  {}", layer.label, plot.figure(layer.last)),
+            // A layer that is gone by the end keeps its name; a figure would be noise.
+            text: if layer.last < supply * 1e-3 {
+                format!("{} (ended)", layer.label)
+            } else {
+                format!("{}  {}", layer.label, plot.figure(layer.last))
+            },
             value: top - layer.last / 2.0,
             color: dark_enough(color(layer)),
             bold: false,
