@@ -140,7 +140,8 @@ pub fn finding(scenario: &Scenario, candidate: &CandidateFacts, years: &[YearRes
     let missed = named(years, |year| median(year) <= 0.0 && year.lole_with_contracts.mean > limit);
     if !missed.is_empty() {
         text += &format!(
-            " The mean over worlds misses {limit} h/yr in {missed}: a few bad worlds carry it."
+            " The mean over worlds misses {limit} h/yr in {missed}: the worlds that are short \
+             carry it."
         );
     }
     text
