@@ -1,26 +1,22 @@
 //! Serving curves for a scenario: what is measured, and that neither cache nor threads matter.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
-use sparkgap::demand::{Service, Workload};
-use sparkgap::engine::{Deployment, Layout};
-use sparkgap::scenario::Scenario;
+use sparkgap::demand::{Growth, Reach, Service, Shape, TokenLengths, Volume, Workload};
+use sparkgap::engine::{Deployment, Layout, Prefill, Router, Scheduler};
+use sparkgap::hardware::Precision;
+use sparkgap::scenario::{Criterion, Horizon, Sampling, Scenario};
 use sparkgap::study::{ServingTable, Watch, characterise};
+use sparkgap::supply::Candidate;
 use sparkgap::time::FleetTime;
-use sparkgap::units::Seconds;
-use std::collections::BTreeMap;
+use sparkgap::units::{
+    AnnualGrowth, DollarsPerGpuHour, Factor, HoursPerYear, Seconds, Share, Tokens, Uncertain,
+};
 
 fn measured(scenario: &Scenario, cache: Option<&Path>) -> ServingTable {
     characterise(scenario, cache, Watch::nobody()).expect("nobody stops it")
 }
-use sparkgap::demand::{Growth, Reach, Shape, TokenLengths, Volume};
-use sparkgap::engine::{Prefill, Router, Scheduler};
-use sparkgap::hardware::Precision;
-use sparkgap::scenario::{Criterion, Horizon, Sampling};
-use sparkgap::supply::Candidate;
-use sparkgap::units::{
-    AnnualGrowth, DollarsPerGpuHour, Factor, HoursPerYear, Share, Tokens, Uncertain,
-};
 
 fn workload(service: Service) -> Workload {
     let lengths = |mean| TokenLengths {

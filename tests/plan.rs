@@ -5,12 +5,12 @@
 use sparkgap::demand::Growth;
 use sparkgap::engine::{CallMeans, CallShape};
 use sparkgap::fleet::{Draw, DrawnWorld, PoolKind, ServingInputs, YearTally, draw_world, simulate};
-use sparkgap::plan::{Answer, required_external};
+use sparkgap::plan::{Answer, Unanswered, required_external};
 use sparkgap::rng::StreamKey;
 use sparkgap::scenario::Scenario;
 use sparkgap::study::{Watch, calls_per_second_per_gpu};
 use sparkgap::time::FleetTime;
-use sparkgap::units::{RequestsPerDay, Seconds, Share, Uncertain};
+use sparkgap::units::{RequestsPerDay, Seconds, Share, Uncertain, Users};
 
 /// Four fifths of the fluid capacity.
 fn rate(scenario: &Scenario, inputs: &ServingInputs<'_>) -> f64 {
@@ -169,6 +169,73 @@ fn price_per_megawatt_year_closes_with_price_per_gpu_hour() {
         let megawatts = year.contracted_gpus * 2.3 / 1e3;
         let billed = year.contract_dollars / 1e6 / megawatts;
         assert!((billed / per_mw_year - 1.0).abs() < 0.02, "{billed} {per_mw_year}");
+    }
+}
+
+#[test]
+fn one_unknown_is_drawn_once() {
+    let mut shared: Uncertain<Share> = Uncertain::parse("uniform(10, 25) %").expect("a law");
+    let alone = shared.clone();
+    shared.draw = Some("fleet_share".to_owned());
+    let draw = Draw::of_world(1, 0);
+    assert_eq!(draw.value("sites/a", &shared), draw.value("sites/b", &shared));
+    assert_ne!(draw.value("sites/a", &alone), draw.value("sites/b", &alone));
+    let law = |value: &Uncertain<Share>| Growth::Constant(value.clone());
+    assert_eq!(draw.growth("x", &law(&shared), 2030.0), draw.value("y", &shared));
+}
+
+#[test]
+fn halls_are_refilled_with_the_power_that_they_have() {
+    let mut one = scenario(1);
+    one.sites.retain(|name, _| name == "prometheus");
+    let site = one.sites.get_mut("prometheus").expect("it is shipped");
+    site.slip = Uncertain::fixed(Seconds(0.0));
+    site.assistant_share = Growth::Constant(Uncertain::fixed(Share(1.0)));
+    site.phases.truncate(1);
+    let (first, life) = (site.phases[0].clone(), one.hardware["gb300"].life.0 as i64);
+    let refill = first.refill.clone().expect("a shipped phase has one");
+    let world = draw(&one, Draw::central()).world;
+    let start = FleetTime::start_of_year(2026).0;
+    let retired = (first.on.0 + life - start) as u64;
+    let megawatts = |name: &str, units: u32| {
+        let accelerator = &one.hardware[name];
+        f64::from(units * accelerator.unit.gpus) * accelerator.power.0 / 1e6
+    };
+    let changes = |name: &str| -> Vec<(u64, u32)> {
+        let named = |pool: &usize| world.pools[*pool].name == format!("prometheus/{name}");
+        let pool = (0..world.pools.len()).find(named).expect("a pool of it");
+        let mine = world.changes.iter().filter(|change| change.pool == pool);
+        mine.map(|change| (change.time, change.units)).collect()
+    };
+    let (old, new) = (changes("gb300"), changes(&refill));
+    assert_eq!(old.last(), Some(&(retired, 0)));
+    assert_eq!(new.first().map(|change| change.0), Some(retired));
+    let (before, after) = (megawatts("gb300", old[0].1), megawatts(&refill, new[0].1));
+    // To a rack of the larger kind.
+    assert!((before - after).abs() < megawatts(&refill, 1), "{before} {after}");
+}
+
+#[test]
+fn a_candidate_that_cannot_serve_is_an_error_and_not_infinity() {
+    let scenario = scenario(2);
+    let none = |inputs: &ServingInputs<'_>| {
+        let candidate = inputs.accelerator == scenario.candidate.accelerator;
+        if candidate && inputs.workload == "thinking" { 0.0 } else { rate(&scenario, inputs) }
+    };
+    let answer = required_external(&scenario, &none, Watch::nobody());
+    assert_eq!(answer, Err(Unanswered::Unservable { unservable: 2, worlds: 2 }));
+}
+
+#[test]
+fn capacity_has_a_worth_where_nobody_asks() {
+    let mut idle = scenario(1);
+    for surface in idle.surfaces.values_mut() {
+        surface.daily_users = Growth::Constant(Uncertain::fixed(Users(0.0)));
+    }
+    let answer = plan(&idle);
+    for world in &answer.worlds {
+        assert!(world.own_capacity > 1e4 && world.gap_gpus < -1e4, "{world:?}");
+        assert_eq!((world.peak_demand, world.need_gpus), (0.0, 0.0));
     }
 }
 
