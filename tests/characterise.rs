@@ -35,6 +35,8 @@ fn workload(service: Service) -> Workload {
         service,
         reach: Reach::Local,
         profile: String::new(),
+        source: None,
+        as_of: None,
     }
 }
 
@@ -46,6 +48,8 @@ fn deployment(model: &str, gpus: u32) -> Deployment {
         layouts: names.map(|name| (name.to_owned(), layout.clone())).into(),
         scheduler: Scheduler { max_sequences: 64, token_budget: 8_192, prefill: Prefill::Chunked },
         router: Router::PowerOfTwo(Seconds(1.0)),
+        source: None,
+        as_of: None,
     }
 }
 
@@ -77,7 +81,7 @@ fn scenario() -> Scenario {
             ("chat".to_owned(), deployment("llama_70b", 1)),
             ("hasty".to_owned(), deployment("muse_small", 1)),
         ]),
-        reload: Seconds(0.0),
+        reload: Uncertain::fixed(Seconds(0.0)),
         sites: BTreeMap::new(),
         contracts: BTreeMap::new(),
         market: Some(sparkgap::supply::Market {
@@ -85,6 +89,8 @@ fn scenario() -> Scenario {
             region: "here".to_owned(),
             price: Uncertain::fixed(DollarsPerGpuHour(2.0)),
             limit: Uncertain::fixed(sparkgap::units::GpuAmount(0.0)),
+            source: None,
+            as_of: None,
         }),
         candidate: Candidate {
             accelerator: "vera_rubin".to_owned(),
@@ -92,6 +98,8 @@ fn scenario() -> Scenario {
             price: Uncertain::fixed(DollarsPerGpuHour(8.5)),
             lead_time: Uncertain::fixed(Seconds(0.0)),
             availability: Share(0.99),
+            source: None,
+            as_of: None,
         },
         reference: "gb300".to_owned(),
         criterion: Criterion {

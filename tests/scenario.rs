@@ -282,3 +282,24 @@ fn the_hourly_systems_have_their_exact_answers() {
     assert!((rack.units["rack"].failures.unavailability() - 0.03).abs() < 1e-12);
     assert_eq!((rack.units["rack"].count, rack.hourly_load()), (100, vec![97.0]));
 }
+
+#[test]
+fn every_entry_of_the_default_names_the_source_of_its_plain_numbers() {
+    let scenario = Scenario::embedded();
+    let mut stated: Vec<(&str, &Option<String>, &Option<String>)> = Vec::new();
+    macro_rules! entries {
+        ($($section:ident),+) => {$(
+            for entry in scenario.$section.values() {
+                stated.push((stringify!($section), &entry.source, &entry.as_of));
+            }
+        )+};
+    }
+    entries!(regions, surfaces, workloads, events, surges, deployments, sites);
+    stated.push(("candidate", &scenario.candidate.source, &scenario.candidate.as_of));
+    stated.push(("reload", &scenario.reload.source, &scenario.reload.as_of));
+    let market = scenario.market.as_ref().expect("the default has one");
+    stated.push(("market", &market.source, &market.as_of));
+    for (section, source, as_of) in stated {
+        assert!(source.is_some() && as_of.is_some(), "an entry of {section} names no source");
+    }
+}

@@ -75,6 +75,12 @@ pub struct Workload {
     pub reach: Reach,
     /// Daily and weekly curve, by name.
     pub profile: String,
+    /// Where its plain numbers come from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<String>,
+    /// As of when.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub as_of: Option<String>,
 }
 
 impl Workload {

@@ -21,6 +21,8 @@ fn output_rate(
         layouts: [(accelerator.to_owned(), layout.clone())].into(),
         scheduler: Scheduler { max_sequences, token_budget: 128_000, prefill: Prefill::Chunked },
         router: Router::RoundRobin,
+        source: None,
+        as_of: None,
     };
     let hardware = &accelerators()[accelerator];
     let speed = hardware.realised.central().0;
