@@ -29,6 +29,7 @@ fn workload(service: Service) -> Workload {
         calls: Growth::Constant(Uncertain::fixed(Factor(1.0))),
         prompt: lengths(600.0),
         cached: Uncertain::fixed(Share(0.3)),
+        images: None,
         output: lengths(40.0),
         thinking: None,
         work_per_token: Uncertain::fixed(AnnualGrowth(0.0)),

@@ -52,7 +52,11 @@ fn calls(scenario: &Scenario, year: u16) -> BTreeMap<&str, f64> {
 fn tokens_of_call(scenario: &Scenario, workload: &str, year: u16) -> f64 {
     let workload = &scenario.workloads[workload];
     let thinking = workload.thinking.as_ref().map_or(0.0, |part| central(&part.mean, year));
-    central(&workload.prompt.mean, year) + central(&workload.output.mean, year) + thinking
+    let images = workload.images.as_ref().map_or(0.0, |images| {
+        let size = images.per_call.central().0 * images.tokens.central().0;
+        central(&images.share, year) * size
+    });
+    images + central(&workload.prompt.mean, year) + central(&workload.output.mean, year) + thinking
 }
 
 fn tokens(scenario: &Scenario, year: u16) -> f64 {

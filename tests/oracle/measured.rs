@@ -28,7 +28,14 @@ fn output_rate(
     let speed = hardware.realised.central().0;
     let llm = &models()[model];
     let replica = ReplicaModel::new(hardware, llm, &layout, &deployment, speed).unwrap();
-    let means = CallMeans { prompt, cached: 0.0, output, prompt_spread: 1.0, output_spread: 1.0 };
+    let means = CallMeans {
+        prompt,
+        cached: 0.0,
+        output,
+        prompt_spread: 1.0,
+        cached_spread: 1.0,
+        output_spread: 1.0,
+    };
     let fluid = fluid_capacity(&replica, &means, tpot.map(Seconds)).unwrap();
     fluid.calls_per_second_per_gpu * output
 }

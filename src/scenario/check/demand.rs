@@ -2,7 +2,7 @@
 
 use super::{Faults, Path, Scenario, highest, lowest};
 use crate::demand::{
-    Growth, Occurrence, Reach, Service, Shape, TokenLengths, Volume, length_tables,
+    Growth, Images, Occurrence, Reach, Service, Shape, TokenLengths, Volume, length_tables,
 };
 use crate::time::FleetTime;
 use crate::units::Seconds;
@@ -85,6 +85,9 @@ pub(super) fn workloads(scenario: &Scenario, faults: &mut Faults) {
         if let Some(thinking) = &workload.thinking {
             lengths(scenario, faults, &path.key("thinking"), thinking);
         }
+        if let Some(images) = &workload.images {
+            pictures(faults, &path.key("images"), images);
+        }
         let service = path.key("service");
         match workload.service {
             Service::Interactive { ttft_p99, tpot_p99 } => {
@@ -100,6 +103,16 @@ pub(super) fn workloads(scenario: &Scenario, faults: &mut Faults) {
         }
         faults.known(path.key("profile"), "profile", &workload.profile, &scenario.profiles);
     }
+}
+
+/// Images have a share, a number and a size that are believed.
+fn pictures(faults: &mut Faults, path: &Path, images: &Images) {
+    faults.growth(&path.key("share"), &images.share);
+    faults.positive(path.key("per_call"), &images.per_call);
+    faults.positive(path.key("tokens"), &images.tokens);
+    let most = highest(&images.per_call) * highest(&images.tokens);
+    let message = "images of more than a million tokens in one call are not believed";
+    faults.require(most <= 1e6, path.key("tokens"), message, "one image has 200 to 1300 tokens");
 }
 
 /// The shape is known, and the mean is above zero in every year.
