@@ -194,6 +194,7 @@ const MISFITS: &[(&str, &str, &[&str])] = &[
         "tokens: (\n                    value: \"653k tokens\"",
         &["images of more than a million tokens", "workloads.instant.images.tokens"],
     ),
+    ("months: [1.0, 1.0,", "months: [1.0,", &["`months` has 11 values, not 12"]),
     ("pue: 1.25", "pue: 0.9", &["a PUE lies between 1 and 3", "sites.crusoe.pue"]),
 ];
 

@@ -73,8 +73,12 @@ impl Volumes {
             }
             for (index, (name, workload)) in scenario.workloads.iter().enumerate() {
                 let calls = draw.growth(&format!("workloads/{name}/calls"), &workload.calls, *year);
+                // Spans are months from January on.
+                let season =
+                    scenario.profiles.get(&workload.profile).map_or(1.0, |p| p.month(span % 12));
                 for region in 0..regions {
-                    volumes.calls[(span * regions + region) * workloads + index] *= calls.0;
+                    volumes.calls[(span * regions + region) * workloads + index] *=
+                        calls.0 * season;
                 }
                 volumes.lengths.push(CallFacts::at(name, workload, draw, *year));
             }

@@ -190,13 +190,13 @@ pub(super) fn volumes(scenario: &Scenario, faults: &mut Faults) {
     }
 }
 
-/// A profile has 24 hours and 7 days, all above zero.
+/// A profile has 24 hours, 7 days and 12 months if any, all above zero.
 pub(super) fn profiles(scenario: &Scenario, faults: &mut Faults) {
     for (name, profile) in &scenario.profiles {
         let path = Path::of("profiles").key(name);
         let mut curve = |field: &str, values: &[f64], count: usize| {
             let message = format!("`{field}` has {} values, not {count}", values.len());
-            let help = "one for each hour of the day, or each day from Monday";
+            let help = "one for each hour of the day, day from Monday or month from January";
             faults.require(values.len() == count, path.key(field), &message, help);
             let sane = |value: &f64| value.is_finite() && *value > 0.0 && *value < 1e6;
             if let Some(index) = values.iter().position(|value| !sane(value)) {
@@ -208,6 +208,9 @@ pub(super) fn profiles(scenario: &Scenario, faults: &mut Faults) {
         curve("days", &profile.days, 7);
         if !profile.weekend_hours.is_empty() {
             curve("weekend_hours", &profile.weekend_hours, 24);
+        }
+        if !profile.months.is_empty() {
+            curve("months", &profile.months, 12);
         }
         let peak = profile.busiest_five_minutes.0 >= 1.0;
         let message = "the busiest five minutes cannot lie below the hour's mean";
