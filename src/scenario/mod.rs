@@ -32,7 +32,7 @@ use crate::engine::Deployment;
 use crate::hardware::{Accelerator, Llm};
 use crate::supply::{Candidate, Contract, Market, Site};
 use crate::time::FleetTime;
-use crate::units::{HoursPerYear, Seconds, Share};
+use crate::units::{HoursPerYear, Seconds, Share, Uncertain};
 
 /// How often the model is drawn.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -105,7 +105,7 @@ pub struct Scenario {
     /// Deployments by workload name: one for each workload.
     pub deployments: BTreeMap<String, Deployment>,
     /// Time for which a GPU that moves from one workload to another serves neither.
-    pub reload: Seconds,
+    pub reload: Uncertain<Seconds>,
     /// Own and leased sites by name.
     #[serde(default)]
     pub sites: BTreeMap<String, Site>,
