@@ -9,6 +9,9 @@ pub enum Failure {
     /// The scenario cannot be read or is wrong.
     #[error("{0}")]
     Scenario(#[from] ScenarioError),
+    /// What was typed cannot be meant.
+    #[error("error: {0}")]
+    Usage(String),
     /// The scenario is well formed but cannot be planned for.
     #[error("error: {0}")]
     Unplannable(String),
@@ -31,7 +34,9 @@ impl Failure {
     #[must_use]
     pub fn code(&self) -> u8 {
         match self {
-            Self::Scenario(ScenarioError::Invalid { .. }) | Self::Unplannable(_) => 2,
+            Self::Scenario(ScenarioError::Invalid { .. })
+            | Self::Usage(_)
+            | Self::Unplannable(_) => 2,
             Self::Scenario(ScenarioError::Read { .. })
             | Self::Report(_)
             | Self::Print(_)

@@ -5,10 +5,15 @@ mod adequacy;
 mod args;
 mod check;
 mod failure;
+mod init;
+mod manual;
 mod progress;
 mod run;
 
-pub use args::{AdequacyArguments, Arguments, CheckArguments, Command, RunArguments, Source};
+pub use args::{
+    AdequacyArguments, Arguments, CheckArguments, Command, CompletionsArguments, InitArguments,
+    ManArguments, RunArguments, Source,
+};
 pub use failure::Failure;
 
 use std::io::{ErrorKind, IsTerminal, Write};
@@ -26,6 +31,9 @@ pub fn main() -> ExitCode {
         Some(Command::Run(run)) => run::run(&run),
         Some(Command::Check(check)) => check::check(&check),
         Some(Command::Adequacy(adequacy)) => adequacy::adequacy(&adequacy),
+        Some(Command::Init(init)) => init::init(&init),
+        Some(Command::Completions(completions)) => manual::completions(&completions),
+        Some(Command::Man(man)) => manual::man(&man),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
