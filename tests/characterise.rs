@@ -63,7 +63,12 @@ fn scenario() -> Scenario {
         name: "test".to_owned(),
         description: String::new(),
         sampling: Sampling { worlds: 1, inner_years: 1, seed: 7 },
-        horizon: Horizon { first_year: 2026, last_year: 2029, epoch: Seconds(3_600.0) },
+        horizon: Horizon {
+            first_year: 2026,
+            last_year: 2029,
+            epoch: Seconds(3_600.0),
+            ignore_later: false,
+        },
         decide_on: FleetTime::start_of_year(2027),
         regions: BTreeMap::new(),
         overrides: Vec::new(),

@@ -63,7 +63,7 @@ fn faults_of_single_values_are_shown_where_they_stand() {
         (
             "value: \"triangular(-20, -10, 0) %/yr\"",
             "value: \"triangular(-120, -10, 0) %/yr\"",
-            &["out of range", "between -99.9% and 10000%/yr"],
+            &["out of range", "between -99.9%/yr and 10000%/yr"],
         ),
         (
             "\"us_canada\": \"55%\"",

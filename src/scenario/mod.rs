@@ -56,6 +56,10 @@ pub struct Horizon {
     pub last_year: u16,
     /// Length of a demand epoch; divides an hour, or is an hour.
     pub epoch: Seconds,
+    /// Whether deliveries and tranches after the last year are left out without a word; a fault
+    /// otherwise, since a date that is wrong by a digit would lose capacity.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub ignore_later: bool,
 }
 
 /// When capacity counts as sufficient.
