@@ -9,6 +9,7 @@ use sparkgap::plan::{Answer, Unanswered, required_external};
 use sparkgap::rng::StreamKey;
 use sparkgap::scenario::Scenario;
 use sparkgap::study::{Watch, calls_per_second_per_gpu};
+use sparkgap::supply::{Backstop, Prepay};
 use sparkgap::time::FleetTime;
 use sparkgap::units::{RequestsPerDay, Seconds, Share, Uncertain, Users};
 
@@ -98,12 +99,15 @@ fn late_delivery_shifts_a_contract_and_keeps_its_value() {
     let mut late = planned.clone();
     for contract in late.contracts.values_mut() {
         contract.slip = Uncertain::fixed(Seconds(90.0 * 86_400.0));
+        // What was paid before the horizon is in no year.
+        contract.prepay = None;
         // Within the horizon, so that all of it is billed.
         contract.end = FleetTime::start_of_year(2031);
     }
     let mut planned = planned;
     for (name, contract) in &mut planned.contracts {
         contract.slip = Uncertain::fixed(Seconds(0.0));
+        contract.prepay = None;
         contract.end = late.contracts[name].end;
         for tranche in &mut contract.tranches {
             tranche.on = tranche.on.max(FleetTime::start_of_year(2026));
@@ -121,6 +125,8 @@ fn late_delivery_shifts_a_contract_and_keeps_its_value() {
     };
     let ((sum, first), (late_sum, late_first)) = (total(&planned), total(&late));
     let value: f64 = planned.contracts.values().map(|contract| contract.value.central().0).sum();
+    // Half of the 15 B USD of Nebius II's backstop is taken at the median.
+    let value = value + 7.5e9;
     assert!((sum / value - 1.0).abs() < 1e-9 && (late_sum / value - 1.0).abs() < 1e-9);
     assert!(late_first < first);
 }
@@ -164,6 +170,7 @@ fn price_per_megawatt_year_closes_with_price_per_gpu_hour() {
         let contract = one.contracts.get_mut("coreweave_1").expect("it is shipped");
         contract.price = Uncertain::parse(&format!("{price} USD/gpu-h")).expect("a price");
         contract.slip = Uncertain::fixed(Seconds(0.0));
+        contract.prepay = None;
         // 2028: every tranche stands all year.
         let year = draw(&one, Draw::central()).years[2];
         let megawatts = year.contracted_gpus * 2.3 / 1e3;
@@ -319,4 +326,35 @@ fn a_season_moves_calls_between_months() {
     // The row of a year is a mean over its months: nearly that of the flat one.
     let calls = |drawn: &DrawnWorld| drawn.years[1].engine_calls_per_day;
     assert!((calls(&seasonal) / calls(&flat) - 1.0).abs() < 0.01);
+}
+
+#[test]
+fn what_is_prepaid_is_credited_over_the_term() {
+    let mut one = scenario(1);
+    one.contracts.retain(|name, _| name == "nebius_2");
+    let contract = one.contracts.get_mut("nebius_2").expect("it is shipped");
+    // 1.2 B USD firm and a quarter of 1.6 B USD: 1.6 B USD over 2028 and 2029, 366 and 365 days.
+    contract.value = Uncertain::parse("1.2B USD").expect("money");
+    contract.price = Uncertain::parse("4 USD/gpu-h").expect("a price");
+    contract.slip = Uncertain::fixed(Seconds(0.0));
+    contract.tranches.truncate(1);
+    contract.tranches[0].share = Share(1.0);
+    contract.tranches[0].on = FleetTime::start_of_year(2028);
+    contract.end = FleetTime::start_of_year(2030);
+    contract.backstop = Some(Backstop {
+        value: Uncertain::parse("1.6B USD").expect("money"),
+        taken: Uncertain::fixed(Share(0.25)),
+    });
+    contract.prepay = Some(Prepay {
+        signed: FleetTime::parse("2027-03-16").expect("a date"),
+        share: Uncertain::fixed(Share(0.1)),
+    });
+    let years = draw(&one, Draw::central()).years;
+    let gpus = 1.6e9 / 4.0 / (731.0 * 24.0);
+    assert!((years[2].contracted_gpus / gpus - 1.0).abs() < 1e-9);
+    // 0.12 B USD when signed; 1.48 B USD are left for 731 days.
+    let paid = [0.0, 0.12e9, 1.48e9 * 366.0 / 731.0, 1.48e9 * 365.0 / 731.0, 0.0];
+    for (year, paid) in years.iter().zip(paid) {
+        assert!((year.contract_dollars - paid).abs() < 1.0, "{year:?} {paid}");
+    }
 }

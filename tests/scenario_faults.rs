@@ -195,6 +195,14 @@ const MISFITS: &[(&str, &str, &[&str])] = &[
         &["images of more than a million tokens", "workloads.instant.images.tokens"],
     ),
     ("months: [1.0, 1.0,", "months: [1.0,", &["`months` has 11 values, not 12"]),
+    (
+        "signed: \"2026-03-31\"",
+        "signed: \"2028\"",
+        &[
+            "signed on 2028-01-01, after its first tranche of 2027-02-15",
+            "coreweave_2.prepay.signed",
+        ],
+    ),
     ("pue: 1.25", "pue: 0.9", &["a PUE lies between 1 and 3", "sites.crusoe.pue"]),
 ];
 

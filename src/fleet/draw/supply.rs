@@ -128,7 +128,19 @@ impl Supply {
         let Given { scenario, draw, calendar, rates } = *given;
         let price = draw.value(&format!("contracts/{name}/price"), &contract.price).0;
         let value = draw.value(&format!("contracts/{name}/value"), &contract.value).0;
-        let full = full_gpus(contract, value, price);
+        let taken = contract.backstop.as_ref().map_or(0.0, |backstop| {
+            let at = |part: &str| format!("contracts/{name}/backstop/{part}");
+            draw.value(&at("value"), &backstop.value).0
+                * draw.value(&at("taken"), &backstop.taken).0
+        });
+        let full = full_gpus(contract, value + taken, price);
+        let prepaid = contract.prepay.as_ref().map_or(0.0, |prepay| {
+            value * draw.value(&format!("contracts/{name}/prepay"), &prepay.share).0
+        });
+        if let Some(prepay) = &contract.prepay {
+            self.pay(calendar, prepay.signed, prepaid);
+        }
+        let billed = price * (1.0 - prepaid / (value + taken));
         let assistant = format!("contracts/{name}/assistant_share");
         let assistant = draw.value(&assistant, &contract.assistant_share).0;
         let mut stands = Vec::new();
@@ -137,7 +149,7 @@ impl Supply {
             let (from, to) = (tranche.on.0 + slip as i64, contract.end.0 + slip as i64);
             let gpus = full * tranche.share.0;
             stands.push((tranche.accelerator.clone(), Stand { from, to, units: gpus }));
-            self.bill(calendar, (from, to), gpus, price, assistant);
+            self.bill(calendar, (from, to), gpus, billed, assistant);
         }
         let mut kinds: Vec<String> = stands.iter().map(|stand| stand.0.clone()).collect();
         kinds.sort();
@@ -168,6 +180,14 @@ impl Supply {
                     most,
                 });
             }
+        }
+    }
+
+    /// A payment on one day; before or after the horizon it is in no year.
+    fn pay(&mut self, calendar: &Calendar, on: FleetTime, dollars: f64) {
+        let year = calendar.years.iter().position(|year| i64::from(year.year) == on.date().0);
+        if let Some(year) = year {
+            self.contract_dollars[year] += dollars;
         }
     }
 
