@@ -2,35 +2,18 @@
 //! lead times, retirement, prices. Serving rates are the fluid capacity at a fixed share here,
 //! so that these tests measure nothing.
 
+mod support;
+
 use sparkgap::demand::Growth;
-use sparkgap::engine::{CallMeans, CallShape};
 use sparkgap::fleet::{Draw, DrawnWorld, PoolKind, ServingInputs, YearTally, draw_world, simulate};
-use sparkgap::plan::{Answer, Unanswered, required_external};
+use sparkgap::plan::{Unanswered, required_external};
 use sparkgap::rng::StreamKey;
 use sparkgap::scenario::Scenario;
-use sparkgap::study::{Watch, calls_per_second_per_gpu};
+use sparkgap::study::Watch;
 use sparkgap::supply::{Backstop, Prepay};
 use sparkgap::time::FleetTime;
 use sparkgap::units::{RequestsPerDay, Seconds, Share, Uncertain, Users};
-
-/// Four fifths of the fluid capacity.
-fn rate(scenario: &Scenario, inputs: &ServingInputs<'_>) -> f64 {
-    let workload = &scenario.workloads[inputs.workload];
-    let deployment = &scenario.deployments[inputs.workload];
-    let Some(layout) = deployment.layouts.get(inputs.accelerator) else { return 0.0 };
-    let calls = CallMeans {
-        prompt: inputs.call.prompt,
-        cached: inputs.call.prompt * inputs.call.cached,
-        output: inputs.call.output,
-        ..CallShape::fixed(1_000, 0.0, 100).means()
-    };
-    let llm = &scenario.models[&deployment.model];
-    let accelerator = &scenario.hardware[inputs.accelerator];
-    let replica = (layout, deployment);
-    let limit = workload.is_interactive().then_some(Seconds(0.1));
-    calls_per_second_per_gpu(0.8, accelerator, llm, replica, &calls, limit, inputs.speed)
-        .unwrap_or(0.0)
-}
+use support::{plan, rate};
 
 fn draw(scenario: &Scenario, draw: Draw) -> DrawnWorld {
     draw_world(scenario, draw, &|inputs| rate(scenario, inputs))
@@ -42,11 +25,6 @@ fn scenario(worlds: u32) -> Scenario {
     scenario.sampling.worlds = worlds;
     scenario.sampling.inner_years = 1;
     scenario
-}
-
-fn plan(scenario: &Scenario) -> Answer {
-    required_external(scenario, &|inputs| rate(scenario, inputs), Watch::nobody())
-        .expect("nobody stops it")
 }
 
 #[test]
@@ -356,5 +334,33 @@ fn what_is_prepaid_is_credited_over_the_term() {
     let paid = [0.0, 0.12e9, 1.48e9 * 366.0 / 731.0, 1.48e9 * 365.0 / 731.0, 0.0];
     for (year, paid) in years.iter().zip(paid) {
         assert!((year.contract_dollars - paid).abs() < 1.0, "{year:?} {paid}");
+    }
+}
+
+#[test]
+fn a_late_accelerator_is_late_for_everyone() {
+    let planned = scenario(1);
+    let mut late = planned.clone();
+    let delay = Uncertain::parse("400 d").expect("a duration");
+    late.hardware.get_mut("vera_rubin").expect("it is used").delay = Some(delay);
+    let changes = |scenario: &Scenario| {
+        let drawn = draw(scenario, Draw::central());
+        let kind = |pool: usize| drawn.world.pools[pool].name.contains("vera_rubin");
+        let first = |of_rubin: bool| {
+            let changes = drawn.world.changes.iter();
+            let mut first = std::collections::BTreeMap::new();
+            for change in changes.filter(|change| kind(change.pool) == of_rubin) {
+                let name = drawn.world.pools[change.pool].name.clone();
+                first.entry(name).or_insert(change.time);
+            }
+            first
+        };
+        (first(true), first(false))
+    };
+    let (before, after) = (changes(&planned), changes(&late));
+    assert_eq!(before.1, after.1);
+    assert!(before.0.len() >= 3);
+    for (pool, time) in &before.0 {
+        assert_eq!(after.0.get(pool), Some(&(time + 400 * 86_400)), "{pool}");
     }
 }

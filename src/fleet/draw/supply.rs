@@ -25,6 +25,14 @@ struct Given<'a> {
     rates: &'a Rates,
 }
 
+impl Given<'_> {
+    /// Seconds by which every delivery of an accelerator comes late.
+    fn delay(&self, kind: &str) -> i64 {
+        let delay = self.scenario.hardware[kind].delay.as_ref();
+        delay.map_or(0, |delay| self.draw.value(&format!("hardware/{kind}/delay"), delay).0 as i64)
+    }
+}
+
 /// Pools and their changes.
 #[derive(Debug, Clone)]
 pub(super) struct Supply {
@@ -146,7 +154,8 @@ impl Supply {
         let mut stands = Vec::new();
         for (number, tranche) in contract.tranches.iter().enumerate() {
             let slip = draw.value(&format!("contracts/{name}/slip/{number}"), &contract.slip).0;
-            let (from, to) = (tranche.on.0 + slip as i64, contract.end.0 + slip as i64);
+            let late = slip as i64 + given.delay(&tranche.accelerator);
+            let (from, to) = (tranche.on.0 + late, contract.end.0 + late);
             let gpus = full * tranche.share.0;
             stands.push((tranche.accelerator.clone(), Stand { from, to, units: gpus }));
             self.bill(calendar, (from, to), gpus, billed, assistant);
@@ -232,8 +241,8 @@ fn site_stands(given: &Given<'_>, name: &str, site: &Site, kind: &str) -> Vec<St
     for (number, phase) in site.phases.iter().enumerate() {
         let first = &scenario.hardware[&phase.accelerator];
         let own = draw.uniform(&format!("sites/{name}/slip/{number}"));
-        let late = correlate(common, own, site.slip_correlation.0);
-        let slip = site.slip.at(late).0 as i64;
+        let drawn = correlate(common, own, site.slip_correlation.0);
+        let slip = site.slip.at(drawn).0 as i64;
         let amount = format!("sites/{name}/amount/{number}");
         let watts = |gpus: f64, of: &Accelerator| gpus * site.pue.0 * of.power.0;
         let power = match &phase.amount {
@@ -245,14 +254,16 @@ fn site_stands(given: &Given<'_>, name: &str, site: &Site, kind: &str) -> Vec<St
             to: from + of.life.0 as i64,
             units: power / watts(f64::from(of.unit.gpus), of),
         };
-        let from = phase.on.0 + if phase.delivered { 0 } else { slip };
+        let late = if phase.delivered { 0 } else { slip + given.delay(&phase.accelerator) };
+        let from = phase.on.0 + late;
         if phase.accelerator == kind {
             stands.push(stand(from, first));
         }
         if phase.refill.as_deref() == Some(kind) {
             // Clearing and filling a hall again is as late as building it was.
             let retired = from + first.life.0 as i64;
-            stands.push(stand(retired + slip, &scenario.hardware[kind]));
+            let refilled = retired + slip + given.delay(kind);
+            stands.push(stand(refilled, &scenario.hardware[kind]));
         }
     }
     stands
