@@ -41,6 +41,7 @@ pub(super) fn findings(scenario: &Scenario) -> Vec<Finding> {
         demand::profiles,
         demand::events,
         demand::surges,
+        demand::releases,
         serving::deployments,
         serving::layouts,
         serving::coverage,
