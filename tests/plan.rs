@@ -32,7 +32,7 @@ fn rate(scenario: &Scenario, inputs: &ServingInputs<'_>) -> f64 {
         .unwrap_or(0.0)
 }
 
-fn draw(scenario: &Scenario, draw: Draw) -> DrawnWorld {
+fn draw(scenario: &Scenario, draw: Draw<'_>) -> DrawnWorld {
     draw_world(scenario, draw, &|inputs| rate(scenario, inputs))
 }
 

@@ -5,6 +5,7 @@
 //! floors below.
 
 mod check;
+mod correlation;
 mod diagnostic;
 mod locate;
 mod lookup;
@@ -12,6 +13,7 @@ mod read;
 mod resolve;
 mod system;
 
+pub use correlation::RankCorrelation;
 pub use diagnostic::{Diagnostic, Place, ScenarioError};
 pub use system::{Chronological, Level, Load, Season, System, UnitFailures, Units};
 
@@ -91,6 +93,9 @@ pub struct Scenario {
     /// Releases of the model by name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub releases: BTreeMap<String, Release>,
+    /// Rank correlations between named draws.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub correlations: Vec<RankCorrelation>,
     /// Accelerators by name: these are added to the shipped catalogue or replace entries of it.
     #[serde(default)]
     pub hardware: BTreeMap<String, Accelerator>,
