@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use super::Scenario;
 use crate::demand::{Reach, Workload};
+use crate::time::FleetTime;
 use crate::units::Seconds;
 
 impl Scenario {
@@ -25,6 +26,13 @@ impl Scenario {
             Reach::Local => from == to,
             Reach::Within(budget) => self.round_trip(from, to) <= *budget,
         }
+    }
+
+    /// What the releases multiply the work of a workload's token by at an instant, every uncertain
+    /// part at its median.
+    #[must_use]
+    pub fn central_release_work(&self, workload: &str, at: FleetTime) -> f64 {
+        self.releases.values().map(|release| release.central_work(workload, at)).product()
     }
 
     /// Accelerators of sites, contracts, the market, the candidate and the reference, by name in

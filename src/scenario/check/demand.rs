@@ -265,6 +265,23 @@ pub(super) fn surges(scenario: &Scenario, faults: &mut Faults) {
     }
 }
 
+/// Releases change known workloads by factors that are believed.
+pub(super) fn releases(scenario: &Scenario, faults: &mut Faults) {
+    for (name, release) in &scenario.releases {
+        let path = Path::of("releases").key(name);
+        faults.uncertain_duration(path.key("slip"), &release.slip);
+        for (field, factor) in [("work", &release.work), ("requests", &release.requests)] {
+            faults.positive(path.key(field), factor);
+            let message = "a release that multiplies anything by more than 1000 is not believed";
+            faults.require(highest(factor) <= 1e3, path.key(field), message, "1 is no change");
+        }
+        for (index, workload) in release.workloads.iter().enumerate() {
+            let path = path.key("workloads").index(index);
+            faults.known(path, "workload", workload, &scenario.workloads);
+        }
+    }
+}
+
 fn named_regions(scenario: &Scenario, faults: &mut Faults, path: &Path, names: &[String]) {
     for (index, name) in names.iter().enumerate() {
         faults.known(path.key("regions").index(index), "region", name, &scenario.regions);
