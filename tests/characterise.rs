@@ -81,6 +81,7 @@ fn scenario() -> Scenario {
         profiles: BTreeMap::new(),
         events: BTreeMap::new(),
         surges: BTreeMap::new(),
+        releases: BTreeMap::new(),
         hardware: BTreeMap::new(),
         models: BTreeMap::new(),
         deployments: BTreeMap::from([

@@ -12,7 +12,7 @@ use sparkgap::scenario::Scenario;
 use sparkgap::study::Watch;
 use sparkgap::supply::{Backstop, Prepay};
 use sparkgap::time::FleetTime;
-use sparkgap::units::{RequestsPerDay, Seconds, Share, Uncertain, Users};
+use sparkgap::units::{Factor, RequestsPerDay, Seconds, Share, Uncertain, Users};
 use support::{plan, rate};
 
 fn draw(scenario: &Scenario, draw: Draw) -> DrawnWorld {
@@ -242,18 +242,24 @@ fn deferrable_work_is_done_missed_or_waiting() {
 
 #[test]
 fn five_minute_epochs_agree_with_hourly_ones_within_two_percent() {
-    let mut hourly = scenario(1);
+    let mut hourly = scenario(4);
     hourly.horizon.last_year = 2027;
     hourly.contracts.clear();
+    // A reload of five minutes takes all of one short epoch or a twelfth of a long one.
+    hourly.reload = Uncertain::fixed(Seconds(0.0));
+    // Little of our own, so that the need is most of the demand and not a small difference.
     for site in hourly.sites.values_mut() {
-        site.assistant_share = Growth::Constant(Uncertain::fixed(Share(0.004)));
+        site.assistant_share = Growth::Constant(Uncertain::fixed(Share(0.001)));
     }
     let mut fine = hourly.clone();
     fine.horizon.epoch = Seconds(300.0);
     let (hourly, fine) = (plan(&hourly), plan(&fine));
-    for (coarse, fine) in hourly.worlds.iter().zip(&fine.worlds) {
-        assert!(coarse.need_gpus > 0.0, "{coarse:?}");
-        assert!((fine.need_gpus / coarse.need_gpus - 1.0).abs() < 0.02, "{coarse:?} {fine:?}");
+    for year in [2026, 2027] {
+        let [coarse, fine] = [&hourly, &fine].map(|answer| {
+            let rows = answer.worlds.iter().filter(|world| world.year == year);
+            rows.map(|world| world.need_gpus).sum::<f64>()
+        });
+        assert!(coarse > 0.0 && (fine / coarse - 1.0).abs() < 0.02, "{year}: {coarse} {fine}");
     }
 }
 
@@ -362,5 +368,44 @@ fn a_late_accelerator_is_late_for_everyone() {
     assert!(before.0.len() >= 3);
     for (pool, time) in &before.0 {
         assert_eq!(after.0.get(pool), Some(&(time + 400 * 86_400)), "{pool}");
+    }
+}
+
+#[test]
+fn a_release_is_a_step_in_the_month_of_its_slipped_date() {
+    let mut plain = scenario(1);
+    plain.releases.retain(|name, _| name == "generation_2027");
+    let mut stepped = plain.clone();
+    plain.releases.clear();
+    let release = stepped.releases.get_mut("generation_2027").expect("it is shipped");
+    release.on = FleetTime::parse("2027-03-10").expect("a date");
+    release.work = Uncertain::fixed(Factor(2.0));
+    release.requests = Uncertain::fixed(Factor(1.5));
+    release.workloads = vec!["thinking".to_owned()];
+    for (days, month) in [(0.0, 14), (21.0, 14), (22.0, 15)] {
+        let release = stepped.releases.get_mut("generation_2027").expect("it is shipped");
+        release.slip = Uncertain::fixed(Seconds(days * 86_400.0));
+        // A GPU that serves in proportion to its speed: twice the work is half the rate.
+        let [plain, stepped] = [&plain, &stepped]
+            .map(|scenario| draw_world(scenario, Draw::central(), &|inputs| inputs.speed).world);
+        // By name: agentic, background, contemplating, hidden, instant, proactive, thinking.
+        let (proactive, thinking) = (5, 6);
+        for span in 0..plain.spans.len() {
+            let out = span >= month;
+            let step = if out { 2.0 } else { 1.0 };
+            for workload in 0..plain.workloads {
+                let cell = span * plain.workloads + workload;
+                let ratio = stepped.reference_cost[cell] / plain.reference_cost[cell];
+                let expected = if workload == thinking { step } else { 1.0 };
+                assert!((ratio / expected - 1.0).abs() < 1e-12, "{span} {workload}: {ratio}");
+            }
+            for (index, class) in plain.classes.iter().enumerate() {
+                let cell = span * plain.classes.len() + index;
+                let ratio = stepped.base[cell] / plain.base[cell];
+                // Proactive calls follow users, not requests.
+                let expected = if out && class.workload != proactive { 1.5 } else { 1.0 };
+                assert!((ratio / expected - 1.0).abs() < 1e-12, "{span} {class:?}: {ratio}");
+            }
+        }
     }
 }

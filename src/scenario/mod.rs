@@ -27,7 +27,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::demand::{PlannedEvent, Profile, Region, Surface, Surge, Workload};
+use crate::demand::{PlannedEvent, Profile, Region, Release, Surface, Surge, Workload};
 use crate::engine::Deployment;
 use crate::hardware::{Accelerator, Llm};
 use crate::supply::{Candidate, Contract, Market, Site};
@@ -100,6 +100,9 @@ pub struct Scenario {
     /// Random surges by name.
     #[serde(default)]
     pub surges: BTreeMap<String, Surge>,
+    /// Releases of the model by name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub releases: BTreeMap<String, Release>,
     /// Accelerators by name: these are added to the shipped catalogue or replace entries of it.
     #[serde(default)]
     pub hardware: BTreeMap<String, Accelerator>,

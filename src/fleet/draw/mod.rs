@@ -4,6 +4,7 @@
 mod calendar;
 mod merit;
 mod rates;
+mod releases;
 mod supply;
 mod volumes;
 
@@ -18,6 +19,7 @@ use crate::units::{Quantity, Uncertain};
 
 use calendar::Calendar;
 use rates::Rates;
+use releases::Releases;
 use supply::Supply;
 use volumes::Volumes;
 
@@ -127,8 +129,10 @@ pub enum SourceName {
 #[must_use]
 pub fn draw_world(scenario: &Scenario, draw: Draw, rate: &ServingRate<'_>) -> DrawnWorld {
     let calendar = Calendar::new(scenario);
-    let volumes = Volumes::new(scenario, draw, &calendar);
-    let rates = Rates::new(scenario, draw, &calendar, &volumes, rate);
+    let releases = Releases::new(scenario, draw, &calendar);
+    let volumes = Volumes::new(scenario, draw, &calendar, &releases);
+    let rows = rates::span_rates(scenario, draw, &calendar, &releases, rate);
+    let rates = Rates::new(scenario, &calendar, &volumes, rows);
     let supply = Supply::new(scenario, draw, &calendar, &rates);
     let (classes, deferrables) = merit::classes(scenario, &calendar);
     let merit = merit::merit(scenario, &calendar, &rates, &supply, &classes);
