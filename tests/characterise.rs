@@ -82,6 +82,7 @@ fn scenario() -> Scenario {
         events: BTreeMap::new(),
         surges: BTreeMap::new(),
         releases: BTreeMap::new(),
+        correlations: Vec::new(),
         hardware: BTreeMap::new(),
         models: BTreeMap::new(),
         deployments: BTreeMap::from([

@@ -15,7 +15,7 @@ use sparkgap::time::FleetTime;
 use sparkgap::units::{Factor, RequestsPerDay, Seconds, Share, Uncertain, Users};
 use support::{plan, rate};
 
-fn draw(scenario: &Scenario, draw: Draw) -> DrawnWorld {
+fn draw(scenario: &Scenario, draw: Draw<'_>) -> DrawnWorld {
     draw_world(scenario, draw, &|inputs| rate(scenario, inputs))
 }
 

@@ -112,7 +112,7 @@ impl Rates {
 /// without, so that the step stays one.
 pub(super) fn span_rates(
     scenario: &Scenario,
-    draw: Draw,
+    draw: Draw<'_>,
     calendar: &Calendar,
     releases: &Releases,
     rate: &ServingRate<'_>,
@@ -167,7 +167,7 @@ pub(super) fn span_rates(
     rows
 }
 
-fn hardware_speed(name: &str, accelerator: &Accelerator, draw: Draw, time: FleetTime) -> f64 {
+fn hardware_speed(name: &str, accelerator: &Accelerator, draw: Draw<'_>, time: FleetTime) -> f64 {
     let ceiling = draw.value(&format!("hardware/{name}/software"), &accelerator.software.ceiling);
     let realised = draw.value(&format!("hardware/{name}/realised"), &accelerator.realised);
     realised.0 * accelerator.software_multiplier(ceiling, time)

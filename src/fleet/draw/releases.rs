@@ -19,7 +19,7 @@ struct Step {
 pub(super) struct Releases(Vec<Step>);
 
 impl Releases {
-    pub fn new(scenario: &Scenario, draw: Draw, calendar: &Calendar) -> Self {
+    pub fn new(scenario: &Scenario, draw: Draw<'_>, calendar: &Calendar) -> Self {
         let steps = scenario.releases.iter().map(|(name, release)| {
             let at = |part: &str| format!("releases/{name}/{part}");
             let out = release.on.0 + draw.value(&at("slip"), &release.slip).0 as i64;

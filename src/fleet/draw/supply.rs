@@ -20,7 +20,7 @@ struct Stand {
 /// What every pool is built from.
 struct Given<'a> {
     scenario: &'a Scenario,
-    draw: Draw,
+    draw: Draw<'a>,
     calendar: &'a Calendar,
     rates: &'a Rates,
 }
@@ -50,7 +50,7 @@ pub(super) struct Supply {
 }
 
 impl Supply {
-    pub fn new(scenario: &Scenario, draw: Draw, calendar: &Calendar, rates: &Rates) -> Self {
+    pub fn new(scenario: &Scenario, draw: Draw<'_>, calendar: &Calendar, rates: &Rates) -> Self {
         let years = calendar.years.len();
         let given = Given { scenario, draw, calendar, rates };
         let mut supply = Self {

@@ -18,7 +18,7 @@ pub struct CallFacts {
 impl CallFacts {
     /// The means of a workload's calls at a decimal year.
     #[must_use]
-    pub fn at(name: &str, workload: &Workload, draw: Draw, year: f64) -> Self {
+    pub fn at(name: &str, workload: &Workload, draw: Draw<'_>, year: f64) -> Self {
         let mean = |part: &str, lengths: &crate::demand::TokenLengths| {
             draw.growth(&format!("workloads/{name}/{part}"), &lengths.mean, year).0
         };
@@ -56,7 +56,12 @@ pub(super) struct Volumes {
 }
 
 impl Volumes {
-    pub fn new(scenario: &Scenario, draw: Draw, calendar: &Calendar, releases: &Releases) -> Self {
+    pub fn new(
+        scenario: &Scenario,
+        draw: Draw<'_>,
+        calendar: &Calendar,
+        releases: &Releases,
+    ) -> Self {
         let (regions, workloads) = (scenario.regions.len(), scenario.workloads.len());
         let spans = calendar.spans.len();
         let mut volumes = Self {
@@ -92,7 +97,7 @@ impl Volumes {
     fn add_surface(
         &mut self,
         scenario: &Scenario,
-        draw: Draw,
+        draw: Draw<'_>,
         (span, year, released): (usize, f64, f64),
         name: &str,
         surface: &Surface,
