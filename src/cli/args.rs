@@ -25,6 +25,8 @@ pub enum Command {
     Run(RunArguments),
     /// Read a scenario and say what is wrong with it, without running it
     Check(CheckArguments),
+    /// Say what a field of a scenario means: form, unit, range, default, who uses it
+    Explain(ExplainArguments),
     /// Loss of load of a reliability test system (two-state units against an hourly load)
     Adequacy(AdequacyArguments),
 }
@@ -68,6 +70,17 @@ pub struct RunArguments {
 pub struct CheckArguments {
     /// Scenario file (RON); the embedded default scenario when left out
     pub config: Option<PathBuf>,
+    /// List all values without a source, and all uncertain ones
+    #[arg(long)]
+    pub all: bool,
+}
+
+/// Options of `explain`.
+#[derive(Debug, Clone, Args)]
+pub struct ExplainArguments {
+    /// Path as in messages (`sites.prometheus.phases[0].on`) or a pattern (`sites.*.pue`); the
+    /// sections when left out
+    pub path: Option<String>,
 }
 
 /// Options of `adequacy`.

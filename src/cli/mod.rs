@@ -4,11 +4,14 @@
 mod adequacy;
 mod args;
 mod check;
+mod explain;
 mod failure;
 mod progress;
 mod run;
 
-pub use args::{AdequacyArguments, Arguments, CheckArguments, Command, RunArguments};
+pub use args::{
+    AdequacyArguments, Arguments, CheckArguments, Command, ExplainArguments, RunArguments,
+};
 pub use failure::Failure;
 
 use std::io::{ErrorKind, IsTerminal, Write};
@@ -25,6 +28,7 @@ pub fn main() -> ExitCode {
         None => run::run(&arguments.run),
         Some(Command::Run(run)) => run::run(&run),
         Some(Command::Check(check)) => check::check(&check),
+        Some(Command::Explain(path)) => explain::explain(&path),
         Some(Command::Adequacy(adequacy)) => adequacy::adequacy(&adequacy),
     };
     match done {

@@ -2,9 +2,12 @@
 //!
 //! After [`Scenario`] exists, every name in it resolves and every simulation of it ends without
 //! an error. Reading and the checks live here; what the numbers mean is with the types of the
-//! floors below.
+//! floors below: [`describe`] reads it off them, field by field, and [`audit`] asks each number
+//! for its source.
 
+mod audit;
 mod check;
+pub mod describe;
 mod diagnostic;
 mod locate;
 mod lookup;
@@ -12,11 +15,13 @@ mod read;
 mod resolve;
 mod system;
 
+pub use audit::{Audit, AuditedValue, Origin, audit};
 pub use diagnostic::{Diagnostic, Place, ScenarioError};
 pub use system::{Chronological, Level, Load, Season, System, UnitFailures, Units};
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::demand::{PlannedEvent, Profile, Region, Surface, Surge, Workload};
@@ -27,7 +32,7 @@ use crate::time::FleetTime;
 use crate::units::{HoursPerYear, Seconds, Share};
 
 /// How often the model is drawn.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Sampling {
     /// Worlds: joint draws of what we do not know.
@@ -39,7 +44,7 @@ pub struct Sampling {
 }
 
 /// The calendar years that are simulated and the length of an epoch.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Horizon {
     /// First calendar year.
@@ -51,7 +56,7 @@ pub struct Horizon {
 }
 
 /// When capacity counts as sufficient.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Criterion {
     /// Expected hours of a year in which an interactive workload has unserved work.
@@ -61,7 +66,7 @@ pub struct Criterion {
 }
 
 /// One scenario, whole. Read it with [`Scenario::from_ron`] or [`Scenario::load`].
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Scenario {
     /// Short name; it becomes part of file names: letters, digits, `_` and `-`.

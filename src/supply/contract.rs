@@ -3,13 +3,14 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::time::FleetTime;
 use crate::units::{Dollars, DollarsPerGpuHour, GpuAmount, Seconds, Share, Uncertain};
 
 /// A part of a contract's capacity and the date on which it is planned to be accepted.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Tranche {
     /// Planned acceptance; billing starts then.
@@ -22,7 +23,7 @@ pub struct Tranche {
 
 /// One contract in hand. The full capacity follows from value, price, tranches and end:
 /// `GPUs = value / (price * sum of share * hours)`, so that its spend integrates to its value.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Contract {
     /// Name for people.
@@ -52,7 +53,7 @@ pub struct Contract {
 }
 
 /// Capacity by the hour.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Market {
     /// Accelerator, by name.
@@ -66,7 +67,7 @@ pub struct Market {
 }
 
 /// The external block that the plan sizes.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Candidate {
     /// Accelerator, by name.
