@@ -176,8 +176,8 @@ impl schemars::JsonSchema for FleetTime {
     fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
         schemars::json_schema!({ "x-quantity": {
             "kind": "date",
-            "example": "2027-01-15",
-            "units": ["2027", "2026-12", "2029-Q3", "2027-01-15"],
+            "examples": ["2029-Q3", "2027-01-15"],
+            "units": [],
             "range": "1970 to 2200",
             "bare": false,
         } })

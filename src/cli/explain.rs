@@ -7,10 +7,12 @@ use serde_json::Value;
 use super::args::ExplainArguments;
 use super::{Failure, print};
 use crate::scenario::Scenario;
-use crate::scenario::describe::{FieldDescription, Found, Step, find};
+use crate::scenario::describe::{Content, FieldDescription, Found, Step, find};
 
 /// Columns of the names before what they mean.
 const NAMES: usize = 24;
+/// Longest value that is shown, characters.
+const LONGEST: usize = 200;
 
 /// Explains a field, or lists the sections.
 pub(super) fn explain(arguments: &ExplainArguments) -> Result<(), Failure> {
@@ -42,54 +44,95 @@ fn tell(found: &Found<'_>, path: &str) -> String {
     line("range", field.range.as_deref().unwrap_or_default());
     line("default", field.default.as_deref().unwrap_or_default());
     line("used by", &field.used_by);
-    if let Some(value) = found.value.filter(|_| field.parts.is_empty() || shown(field)) {
-        line("value", &format!("{} in the default scenario, at {path}", as_written(value)));
-        let of = |name: &str| found.sourced_by.and_then(|by| by[name].as_str()).unwrap_or_default();
-        line("source", of("source"));
-        line("as of", of("as_of"));
-        line("draw", value["draw"].as_str().unwrap_or_default());
+    match found.value {
+        Some(value) => {
+            let written = as_written(field, value);
+            if written.chars().count() <= LONGEST {
+                line("value", &format!("{written} in the default scenario, at {path}"));
+            }
+            let of =
+                |name: &str| found.sourced_by.and_then(|by| by[name].as_str()).unwrap_or_default();
+            line("source", of("source"));
+            line("as of", of("as_of"));
+            line("draw", value["draw"].as_str().unwrap_or_default());
+        }
+        None if !path.contains(['<', '*']) && !path.contains("[i]") => {
+            line("value", &format!("none: the default scenario has nothing at {path}"));
+        }
+        None => {}
     }
-    if !field.parts.is_empty() && !field.may_be_uncertain() {
-        text += &list(field);
-    }
-    text
+    text + &list(field)
 }
 
-/// Whether a value fits into a line: anything but structs and maps of them.
-fn shown(field: &FieldDescription) -> bool {
-    field.may_be_uncertain() || field.is_growth() || field.holds_bare_numbers()
-}
-
-/// One line for each part of a description.
+/// One line for each field or kind inside a description, those of its entries included.
 fn list(field: &FieldDescription) -> String {
     let mut text = String::new();
-    for part in &field.parts {
-        let name = match &part.step {
-            Step::Variant(name) if !part.parts.is_empty() => format!("{name}(..)"),
-            step => step.to_string(),
-        };
-        let meaning = if part.meaning == field.meaning { &part.form } else { &part.meaning };
-        let _ = writeln!(text, "    {name:<NAMES$} {meaning}");
-    }
+    list_into(&mut text, field, "");
     text
 }
 
-/// A value of the serialised scenario in the form of a scenario file.
-fn as_written(value: &Value) -> String {
-    match value.get("value").unwrap_or(value) {
-        Value::Object(fields) => {
-            let fields = fields.iter().map(|(name, value)| match value {
-                Value::Object(inner) if inner.get("value").is_none() => {
-                    format!("{name}{}", as_written(value))
-                }
-                _ => format!("{name}: {}", as_written(value)),
-            });
-            format!("({})", fields.collect::<Vec<String>>().join(", "))
+fn list_into(text: &mut String, field: &FieldDescription, before: &str) {
+    let parts = field.parts.iter().filter(|_| !field.may_be_uncertain());
+    for part in parts {
+        let name = match &part.step {
+            Step::Element | Step::Place(_) => format!("{before}{}", part.step),
+            Step::Variant(name) if part.content != Content::Nothing => {
+                format!("{before}{name}(..)")
+            }
+            step => format!("{before}{step}"),
+        };
+        let inner = matches!(part.step, Step::Entry(_) | Step::Element);
+        if inner {
+            // Plain entries are told by the form of the field.
+            list_into(text, part, &format!("{name}."));
+            continue;
         }
-        Value::Array(elements) => {
-            let elements: Vec<String> = elements.iter().map(as_written).collect();
+        let meaning = if part.meaning == field.meaning { &part.form } else { &part.meaning };
+        // Writing into a text cannot fail.
+        let _ = writeln!(text, "    {name:<NAMES$} {meaning}");
+    }
+}
+
+/// A value of the serialised scenario in the form of a scenario file, without its sources.
+fn as_written(field: &FieldDescription, value: &Value) -> String {
+    let of = |value: &Value| {
+        let part = |part: &FieldDescription| match &part.step {
+            Step::Field(name) => {
+                value.get(name).map(|value| format!("{name}: {}", as_written(part, value)))
+            }
+            Step::Place(place) => value.get(place).map(|value| as_written(part, value)),
+            _ => None,
+        };
+        field.parts.iter().filter_map(part).collect::<Vec<String>>().join(", ")
+    };
+    let inside = |key: &str, value: &Value| match field.parts.first() {
+        Some(part) if part.step == Step::Entry("name") => {
+            format!("\"{key}\": {}", as_written(part, value))
+        }
+        Some(part) => format!("{key}: {}", as_written(part, value)),
+        None => String::new(),
+    };
+    match (field.content, value) {
+        (Content::Struct | Content::Tuple, _) => format!("({})", of(value)),
+        (Content::OneOf, Value::Object(kinds)) => {
+            let kind =
+                field.parts.iter().find_map(|part| Some((part, kinds.get(part.step.name()?)?)));
+            kind.map_or_else(String::new, |(part, value)| {
+                let inner = as_written(part, value);
+                let bare = inner.strip_prefix('(').and_then(|inner| inner.strip_suffix(')'));
+                format!("{}({})", part.step, bare.unwrap_or(&inner))
+            })
+        }
+        (Content::OneOf | Content::Nothing, Value::String(kind)) => kind.clone(),
+        (Content::Map, Value::Object(entries)) => {
+            let entries = entries.iter().map(|(key, value)| inside(key, value));
+            format!("{{{}}}", entries.collect::<Vec<String>>().join(", "))
+        }
+        (Content::List, Value::Array(elements)) => {
+            let element = |value| field.parts.first().map(|part| as_written(part, value));
+            let elements: Vec<String> = elements.iter().filter_map(element).collect();
             format!("[{}]", elements.join(", "))
         }
-        other => other.to_string(),
+        _ => value.get("value").unwrap_or(value).to_string(),
     }
 }

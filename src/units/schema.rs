@@ -8,14 +8,14 @@ use serde_json::{Value, json};
 use super::Quantity;
 use super::parse::range_of;
 
-/// Kind, example, unit names, legal range (null where it has none) and whether a bare number is understood.
+/// Kind, examples, unit names, legal range (null where it has none) and whether a bare number is understood.
 pub(super) fn words<Q: Quantity>() -> Value {
     let units: Vec<&str> = Q::UNITS.iter().map(|unit| unit.0).filter(|u| !u.is_empty()).collect();
     // Where only the size of a number limits it, the field must say what is legal.
     let range = (Q::RANGE != (-f64::MAX, f64::MAX)).then(range_of::<Q>);
     json!({
         "kind": Q::KIND,
-        "example": Q::EXAMPLE,
+        "examples": [Q::EXAMPLE],
         "units": units,
         "range": range,
         "bare": Q::BARE,
@@ -32,6 +32,8 @@ pub(super) fn uncertain<Q: Quantity, T: JsonSchema>(
     generator: &mut schemars::SchemaGenerator,
 ) -> Schema {
     let mut schema = T::json_schema(generator);
+    // Its words are about writing; the field says what it means.
+    schema.remove("description");
     schema.insert("x-quantity".to_owned(), words::<Q>());
     schema
 }

@@ -51,8 +51,13 @@ pub fn find<'a>(path: &str, scenario: &'a Value) -> Result<Vec<Found<'a>>, Unkno
     let Search { mut found, left, level } = search;
     if found.is_empty() {
         let step = steps.get(steps.len() - left).copied().unwrap_or_default().to_owned();
-        let names = level.iter().flat_map(|field| known(field));
-        let names: Vec<String> = names.collect();
+        let mut names: Vec<String> = Vec::new();
+        for part in level.iter().flat_map(|field| &field.parts) {
+            let name = part.step.to_string();
+            if !names.contains(&name) {
+                names.push(name);
+            }
+        }
         let after = level.first().map(|field| field.path.clone()).filter(|path| !path.is_empty());
         let help = known_names(&step, names.iter().map(String::as_str));
         return Err(UnknownField { path: path.to_owned(), step, after, help });
@@ -60,12 +65,14 @@ pub fn find<'a>(path: &str, scenario: &'a Value) -> Result<Vec<Found<'a>>, Unkno
     if found.iter().any(|found| found.value.is_some()) {
         found.retain(|found| found.value.is_some());
     }
+    // Parts that are the same in several kinds are told once.
+    let keys: Vec<Option<String>> = found.iter().map(|found| found.field.key.clone()).collect();
+    let mut place = 0;
+    found.retain(|found| {
+        place += 1;
+        found.field.key.is_none() || !keys[..place - 1].contains(&found.field.key)
+    });
     Ok(found)
-}
-
-/// Names that may follow a description in a path.
-fn known(field: &FieldDescription) -> Vec<String> {
-    field.parts.iter().map(|part| part.step.to_string()).collect()
 }
 
 struct Search<'a> {

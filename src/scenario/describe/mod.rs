@@ -28,6 +28,17 @@ pub enum Step {
     Place(usize),
 }
 
+impl Step {
+    /// The name of a field or a kind.
+    #[must_use]
+    pub fn name(&self) -> Option<&str> {
+        match self {
+            Self::Field(name) | Self::Variant(name) => Some(name),
+            _ => None,
+        }
+    }
+}
+
 impl fmt::Display for Step {
     fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -77,7 +88,7 @@ pub struct FieldDescription {
     pub content: Content,
     /// The same in words, with an example.
     pub form: String,
-    /// Unit names of a quantity, or the forms of a date; empty for anything else.
+    /// Unit names of a quantity; empty for anything else.
     pub units: Vec<String>,
     /// Legal values, where there is a limit.
     pub range: Option<String>,

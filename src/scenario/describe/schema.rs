@@ -51,6 +51,12 @@ pub(super) fn scenario() -> FieldDescription {
     reader.describe(&schema, Step::Field(String::new()), None, None, &above)
 }
 
+/// What the form of a quantity says when it may be uncertain.
+const UNCERTAIN: &str = ", may be uncertain";
+
+/// Most fields that the form of a struct names.
+const FEW: usize = 4;
+
 /// What a part takes from what it is a part of.
 struct Above<'a> {
     path: &'a str,
@@ -235,20 +241,12 @@ fn default(required: bool, content: Content, noted: Option<String>) -> String {
 
 /// What is written there, in words with an example.
 fn form(node: &Value, content: Content, name: Option<&str>, parts: &[FieldDescription]) -> String {
-    let word = |key: &str| node["x-quantity"][key].as_str().unwrap_or_default();
     let only = || parts.first().map_or("", |part| part.form.as_str());
     match content {
-        Content::Quantity => {
-            let (kind, example) = (word("kind"), word("example"));
-            let bare = if node["x-quantity"]["bare"] == true {
-                format!(" or {example}")
-            } else {
-                String::new()
-            };
-            let uncertain = if parts.is_empty() { "" } else { ", known or uncertain" };
-            format!("{kind}{uncertain}: \"{example}\"{bare}")
+        Content::Quantity => quantity(&node["x-quantity"], !parts.is_empty()),
+        Content::OneOf if name == Some("Growth") => {
+            format!("growth law, {}", only().trim_end_matches(UNCERTAIN))
         }
-        Content::OneOf if name == Some("Growth") => format!("growth law of a {}", only()),
         Content::OneOf => {
             let kinds = parts.iter().map(|kind| match kind.content {
                 Content::Nothing => format!("`{}`", kind.step),
@@ -256,23 +254,19 @@ fn form(node: &Value, content: Content, name: Option<&str>, parts: &[FieldDescri
             });
             format!("one of {}", kinds.collect::<Vec<String>>().join(", "))
         }
+        Content::Struct if parts.len() > FEW => "fields in round brackets".to_owned(),
         Content::Struct => {
-            let fields: Vec<String> =
-                parts.iter().map(|part| format!("{}: ..", part.step)).collect();
-            if fields.len() > 4 {
-                "a struct of fields: (..)".to_owned()
-            } else {
-                format!("({})", fields.join(", "))
-            }
+            let fields = parts.iter().map(|part| format!("{}: ..", part.step));
+            format!("`({})`", fields.collect::<Vec<String>>().join(", "))
         }
-        Content::Map => format!(
-            "map: {{{}: ..}}",
-            if parts[0].step == Step::Entry("year") { "2026" } else { "\"name\"" }
-        ),
-        Content::List => format!("list of {}", only()),
+        Content::Map if parts.iter().any(|part| part.step == Step::Entry("year")) => {
+            format!("map `{{2026: ..}}` of {}", only())
+        }
+        Content::Map => format!("map `{{\"name\": ..}}` of {}", only()),
+        Content::List => format!("list `[..]` of {}", only()),
         Content::Tuple => {
             let places: Vec<&str> = parts.iter().map(|part| part.form.as_str()).collect();
-            format!("({})", places.join(", "))
+            format!("pair of {}", places.join(" and "))
         }
         Content::Number if node["type"] == "integer" => "whole number".to_owned(),
         Content::Number => "number".to_owned(),
@@ -280,4 +274,16 @@ fn form(node: &Value, content: Content, name: Option<&str>, parts: &[FieldDescri
         Content::Flag => "`true` or `false`".to_owned(),
         Content::Nothing => "its name only".to_owned(),
     }
+}
+
+/// Kind and examples of a quantity or a date.
+fn quantity(words: &Value, uncertain: bool) -> String {
+    let examples = words["examples"].as_array().into_iter().flatten().filter_map(Value::as_str);
+    let mut examples: Vec<String> = examples.map(|example| format!("`\"{example}\"`")).collect();
+    if words["bare"] == true {
+        examples.push(examples[0].replace('"', ""));
+    }
+    let uncertain = if uncertain { UNCERTAIN } else { "" };
+    let kind = words["kind"].as_str().unwrap_or_default();
+    format!("{kind} {}{uncertain}", examples.join(" or "))
 }
