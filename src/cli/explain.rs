@@ -50,8 +50,9 @@ fn tell(found: &Found<'_>, path: &str) -> String {
             if written.chars().count() <= LONGEST {
                 line("value", &format!("{written} in the default scenario, at {path}"));
             }
-            let of =
-                |name: &str| found.sourced_by.and_then(|by| by[name].as_str()).unwrap_or_default();
+            // Where parts have sources of their own, that of the struct around is not theirs.
+            let by = found.sourced_by.filter(|by| *by == value || !has_sources(value));
+            let of = |name: &str| by.and_then(|by| by[name].as_str()).unwrap_or_default();
             line("source", of("source"));
             line("as of", of("as_of"));
             line("draw", value["draw"].as_str().unwrap_or_default());
@@ -62,6 +63,17 @@ fn tell(found: &Found<'_>, path: &str) -> String {
         None => {}
     }
     text + &list(field)
+}
+
+/// Whether anything in a value names a source.
+fn has_sources(value: &Value) -> bool {
+    match value {
+        Value::Object(fields) => {
+            fields.get("source").is_some_and(Value::is_string) || fields.values().any(has_sources)
+        }
+        Value::Array(elements) => elements.iter().any(has_sources),
+        _ => false,
+    }
 }
 
 /// One line for each field or kind inside a description, those of its entries included.

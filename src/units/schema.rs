@@ -8,8 +8,9 @@ use serde_json::{Value, json};
 use super::Quantity;
 use super::parse::range_of;
 
-/// Kind, examples, unit names, legal range (null where it has none) and whether a bare number is understood.
-pub(super) fn words<Q: Quantity>() -> Value {
+/// Kind, examples, unit names, legal range (null where it has none) and whether a bare number is
+/// understood.
+fn words<Q: Quantity>() -> Value {
     let units: Vec<&str> = Q::UNITS.iter().map(|unit| unit.0).filter(|u| !u.is_empty()).collect();
     // Where only the size of a number limits it, the field must say what is legal.
     let range = (Q::RANGE != (-f64::MAX, f64::MAX)).then(range_of::<Q>);
