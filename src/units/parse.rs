@@ -140,7 +140,7 @@ pub(super) fn range_of<Q: Quantity>() -> String {
         (false, true, _) => format!("at least {low} {name}"),
         (true, false, _) => format!("at most {high} {name}"),
         (false, false, Some(per)) => {
-            format!("between {}%{per} and {}%{per}", low * 100.0, high * 100.0)
+            format!("between {}% and {}%{per}", low * 100.0, high * 100.0)
         }
         (false, false, None) => format!("between {low} and {high} {name}"),
     };

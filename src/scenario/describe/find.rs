@@ -1,6 +1,8 @@
 //! Finding descriptions by a path as people write it: concrete (`sites.prometheus.phases[0].on`),
 //! with any name (`sites.*.pue`), or the pattern itself; kinds may be left out of it.
 
+use std::collections::BTreeSet;
+
 use serde_json::Value;
 
 use super::{FieldDescription, Step};
@@ -66,12 +68,8 @@ pub fn find<'a>(path: &str, scenario: &'a Value) -> Result<Vec<Found<'a>>, Unkno
         found.retain(|found| found.value.is_some());
     }
     // Parts that are the same in several kinds are told once.
-    let keys: Vec<Option<String>> = found.iter().map(|found| found.field.key.clone()).collect();
-    let mut place = 0;
-    found.retain(|found| {
-        place += 1;
-        found.field.key.is_none() || !keys[..place - 1].contains(&found.field.key)
-    });
+    let mut told = BTreeSet::new();
+    found.retain(|found| found.field.key.as_ref().is_none_or(|key| told.insert(key)));
     Ok(found)
 }
 
