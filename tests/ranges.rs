@@ -224,6 +224,10 @@ const PROBES: &[Probe] = &[
         "[0, 65]",
         &["deployments.instant.layouts.gb300.gpus"],
     ),
+    ("more than `spare_trays`", "[3]", "[2]", &["hardware.gb300.failures.trays.trays"]),
+    ("fewer than `trays`", "[0, 17]", "[18]", &["hardware.gb300.failures.trays.spare_trays"]),
+    ("max_sequences or more", "[1024]", "[1023]", &["deployments.thinking.scheduler.token_budget"]),
+    ("`active` or more", "[4]", "[3]", &["models.muse_lite.experts.count"]),
     ("1 year or more", "[]", "[{}]", &["workloads.agentic.volume.share_of_requests.series"]),
     (
         "not below `start`, centrally",

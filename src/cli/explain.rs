@@ -44,7 +44,7 @@ fn tell(found: &Found<'_>, path: &str) -> String {
     line("range", field.range.as_deref().unwrap_or_default());
     line("default", field.default.as_deref().unwrap_or_default());
     line("used by", &field.used_by);
-    match found.value {
+    match found.value.filter(|value| !value.is_null()) {
         Some(value) => {
             let written = as_written(field, value);
             if written.chars().count() <= LONGEST {

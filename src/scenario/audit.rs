@@ -80,11 +80,11 @@ impl Audit {
         path: String,
         covered_by: Option<&str>,
     ) {
-        if field.is_choice {
+        if field.is_choice || value.is_null() {
             return;
         }
-        let sourced = field.has_source().then(|| value["source"].as_str()).flatten();
-        let covered_by = sourced.or(covered_by);
+        let sourced = value["source"].as_str().filter(|_| field.has_source());
+        let covered_by = sourced.filter(|source| !source.trim().is_empty()).or(covered_by);
         let single = match field.content {
             Content::Quantity | Content::Number => true,
             Content::List | Content::Tuple => field.holds_bare_numbers(),
@@ -138,7 +138,7 @@ fn audited(
         other => other.to_string(),
     };
     let origin = match source {
-        Some(source) if source.starts_with("assumption") => Origin::Assumed,
+        Some(source) if source.to_lowercase().starts_with("assumption") => Origin::Assumed,
         Some(_) => Origin::Sourced,
         None => Origin::Unsourced,
     };
