@@ -2,6 +2,7 @@
 
 use crate::report::ReportError;
 use crate::scenario::ScenarioError;
+use crate::scenario::describe::UnknownField;
 
 /// Why a command ended early.
 #[derive(Debug, thiserror::Error)]
@@ -15,6 +16,9 @@ pub enum Failure {
     /// The scenario is well formed but cannot be planned for.
     #[error("error: {0}")]
     Unplannable(String),
+    /// No field of a scenario has that path.
+    #[error("error: {0}\n  help: {help}", help = .0.help)]
+    UnknownField(#[from] UnknownField),
     /// Results cannot be drawn or written.
     #[error("error: {0}")]
     Report(#[from] ReportError),
@@ -36,7 +40,8 @@ impl Failure {
         match self {
             Self::Scenario(ScenarioError::Invalid { .. })
             | Self::Usage(_)
-            | Self::Unplannable(_) => 2,
+            | Self::Unplannable(_)
+            | Self::UnknownField(_) => 2,
             Self::Scenario(ScenarioError::Read { .. })
             | Self::Report(_)
             | Self::Print(_)

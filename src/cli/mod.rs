@@ -4,6 +4,7 @@
 mod adequacy;
 mod args;
 mod check;
+mod explain;
 mod failure;
 mod init;
 mod manual;
@@ -11,8 +12,8 @@ mod progress;
 mod run;
 
 pub use args::{
-    AdequacyArguments, Arguments, CheckArguments, Command, CompletionsArguments, InitArguments,
-    ManArguments, RunArguments, Source,
+    AdequacyArguments, Arguments, CheckArguments, Command, CompletionsArguments, ExplainArguments,
+    InitArguments, ManArguments, RunArguments, Source,
 };
 pub use failure::Failure;
 
@@ -30,6 +31,7 @@ pub fn main() -> ExitCode {
         None => run::run(&arguments.run),
         Some(Command::Run(run)) => run::run(&run),
         Some(Command::Check(check)) => check::check(&check),
+        Some(Command::Explain(path)) => explain::explain(&path),
         Some(Command::Adequacy(adequacy)) => adequacy::adequacy(&adequacy),
         Some(Command::Init(init)) => init::init(&init),
         Some(Command::Completions(completions)) => manual::completions(&completions),

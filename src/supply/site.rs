@@ -1,6 +1,7 @@
 //! A site: where it is, what is delivered to it when, how late that may be, and the share of it
 //! that is left for the assistant.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::demand::Growth;
@@ -8,7 +9,7 @@ use crate::time::FleetTime;
 use crate::units::{Factor, GpuAmount, Seconds, Share, Uncertain, Watts};
 
 /// How much a phase delivers.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Amount {
     /// Facility power; GPUs follow from the accelerator's power and the site's PUE.
@@ -18,7 +19,7 @@ pub enum Amount {
 }
 
 /// One delivery of one accelerator.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Phase {
     /// Planned date of acceptance.
@@ -41,7 +42,7 @@ pub struct Phase {
 }
 
 /// Outages of a whole site (grid, cooling, network); all its units are gone at once.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Outages {
     /// Mean time between outages.
@@ -51,7 +52,7 @@ pub struct Outages {
 }
 
 /// One site.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Site {
     /// Name for people.
