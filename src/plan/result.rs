@@ -146,6 +146,9 @@ pub struct YearResult {
     pub eue_with_contracts: Eue,
     /// Share of deferrable work that misses its deadline, with contracts.
     pub deferrable_misses: Estimate,
+    /// Interactive work done on GPUs borrowed from training, reference GPU-hours a year; none
+    /// where no site lends any.
+    pub borrowed_gpu_hours: Option<Estimate>,
 }
 
 /// Whose capacity a layer of the chart is.
@@ -244,6 +247,8 @@ pub struct WorldYear {
     pub unserved_gpu_hours: f64,
     /// Share of deferrable work that misses its deadline, with contracts.
     pub deferrable_misses: f64,
+    /// Interactive work done on GPUs borrowed from training, reference GPU-hours.
+    pub borrowed_gpu_hours: f64,
 }
 
 /// The whole answer.

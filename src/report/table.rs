@@ -179,6 +179,14 @@ fn reliability_rows(rows: &mut Rows) {
             });
         }
     }
+    let borrowed = |year: &YearResult| year.borrowed_gpu_hours;
+    if rows.years.iter().any(|year| borrowed(year).is_some()) {
+        let of = |year: &YearResult| borrowed(year).unwrap_or_default();
+        let scale = Scale::of_counts(rows.years.iter().map(|year| of(year).mean));
+        rows.cells(format!("lent by training, {}", scale.unit("ref. GPU-h/yr")), |year| {
+            scale.estimate(of(year))
+        });
+    }
     rows.plain_estimate("deferrable misses, % of work", |year| {
         let misses = year.deferrable_misses;
         Estimate { mean: misses.mean * 100.0, standard_error: misses.standard_error * 100.0 }

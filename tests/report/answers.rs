@@ -210,6 +210,7 @@ fn nothing(year: u16) -> YearResult {
         eue_own: Eue::default(),
         eue_with_contracts: Eue::default(),
         deferrable_misses: Estimate::default(),
+        borrowed_gpu_hours: None,
     }
 }
 
@@ -311,6 +312,7 @@ fn worlds() -> Vec<WorldYear> {
             unserved_output_tokens: value(),
             unserved_gpu_hours: value(),
             deferrable_misses: value(),
+            borrowed_gpu_hours: value(),
         }
     };
     (0..100)
