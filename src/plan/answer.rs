@@ -76,6 +76,7 @@ pub fn required_external(
         caveats: caveats(scenario, &candidate),
         reference: scenario.hardware[&scenario.reference].label.clone(),
         candidate,
+        lends_training: scenario.sites.values().any(|site| site.training.is_some()),
         years,
         sources,
         quarters,
@@ -150,7 +151,6 @@ fn year_result(
     let key = StreamKey::world(scenario.sampling.seed, u64::from(calendar));
     let short = rows.iter().filter(|row| row.gap_gpus > 0.0).count();
     let sign_by = sign_by(scenario, calendar);
-    let lends = scenario.sites.values().any(|site| site.training.is_some());
     YearResult {
         year: calendar,
         daily_users: spread(&|row| row.daily_users),
@@ -194,7 +194,7 @@ fn year_result(
             reference_gpu_hours: estimate(&rows, |row| row.unserved_gpu_hours),
         },
         deferrable_misses: estimate(&rows, |row| row.deferrable_misses),
-        borrowed_gpu_hours: lends.then(|| estimate(&rows, |row| row.borrowed_gpu_hours)),
+        borrowed_gpu_hours: estimate(&rows, |row| row.borrowed_gpu_hours),
     }
 }
 

@@ -146,9 +146,8 @@ pub struct YearResult {
     pub eue_with_contracts: Eue,
     /// Share of deferrable work that misses its deadline, with contracts.
     pub deferrable_misses: Estimate,
-    /// Interactive work done on GPUs borrowed from training, reference GPU-hours a year; none
-    /// where no site lends any.
-    pub borrowed_gpu_hours: Option<Estimate>,
+    /// Interactive work done on GPUs borrowed from training, reference GPU-hours a year.
+    pub borrowed_gpu_hours: Estimate,
 }
 
 /// Whose capacity a layer of the chart is.
@@ -268,6 +267,8 @@ pub struct Answer {
     pub finding: String,
     /// What the numbers are not, in sentences.
     pub caveats: Vec<String>,
+    /// Whether some site lends GPUs of training.
+    pub lends_training: bool,
     /// One entry for each calendar year.
     pub years: Vec<YearResult>,
     /// Layers of supply, in the order in which they are stacked.

@@ -47,7 +47,7 @@ const ESTIMATES: [(&str, OfEstimate); 10] = [
         year.eue_with_contracts.reference_gpu_hours
     }),
     ("deferrable_misses_share", |year| year.deferrable_misses),
-    ("borrowed_reference_gpu_h_per_yr", |year| year.borrowed_gpu_hours.unwrap_or_default()),
+    ("borrowed_reference_gpu_h_per_yr", |year| year.borrowed_gpu_hours),
 ];
 
 /// Quantities with one value.

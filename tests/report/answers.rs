@@ -157,6 +157,7 @@ fn answer(
             "Shares of own sites for the assistant are assumptions, not published figures.".into(),
             "Prices are list prices of mid 2026 and do not fall.".into(),
         ],
+        lends_training: false,
         years,
         sources: sources
             .iter()
@@ -210,7 +211,7 @@ fn nothing(year: u16) -> YearResult {
         eue_own: Eue::default(),
         eue_with_contracts: Eue::default(),
         deferrable_misses: Estimate::default(),
-        borrowed_gpu_hours: None,
+        borrowed_gpu_hours: Estimate::default(),
     }
 }
 

@@ -54,9 +54,9 @@ pub(super) fn market_reach(scenario: &Scenario, market: &Market, classes: &[Clas
     classes.iter().map(reached).collect()
 }
 
-/// Merit lists by year: own local, own remote, borrowed, contracts. Within a list, nearer regions come
-/// first, then the accelerators that are relatively best at the workload: what a GPU does of it,
-/// over what it does of the whole mix (comparative advantage).
+/// Merit lists by year: own local, own remote, borrowed, contracts. Within a list, nearer regions
+/// come first, then the accelerators that are relatively best at the workload: what a GPU does of
+/// it, over what it does of the whole mix (comparative advantage).
 pub(super) fn merit(
     scenario: &Scenario,
     calendar: &Calendar,
