@@ -35,7 +35,7 @@ const SPREADS: [(&str, OfSpread); 23] = [
 ];
 
 /// Quantities with a mean and a standard error.
-const ESTIMATES: [(&str, OfEstimate); 9] = [
+const ESTIMATES: [(&str, OfEstimate); 10] = [
     ("lole_own_h_per_yr", |year| year.lole_own),
     ("lole_with_contracts_h_per_yr", |year| year.lole_with_contracts),
     ("eue_own_calls_per_yr", |year| year.eue_own.calls),
@@ -47,6 +47,7 @@ const ESTIMATES: [(&str, OfEstimate); 9] = [
         year.eue_with_contracts.reference_gpu_hours
     }),
     ("deferrable_misses_share", |year| year.deferrable_misses),
+    ("borrowed_reference_gpu_h_per_yr", |year| year.borrowed_gpu_hours),
 ];
 
 /// Quantities with one value.

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::demand::Growth;
 use crate::time::FleetTime;
-use crate::units::{Factor, GpuAmount, Seconds, Share, Uncertain, Watts};
+use crate::units::{Factor, GpuAmount, HoursPerYear, Seconds, Share, Uncertain, Watts};
 
 /// How much a phase delivers.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -51,6 +51,21 @@ pub struct Outages {
     pub mttr: Seconds,
 }
 
+/// Training of a site that may be interrupted: its GPUs may be borrowed while interactive work is
+/// left after everything else of our own.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Training {
+    /// Share of the site's GPUs that may be borrowed.
+    pub share: Growth<Share>,
+    /// Hours of a calendar year in which any of it may be.
+    pub hours: HoursPerYear,
+    /// Where that comes from.
+    pub source: String,
+    /// As of when.
+    pub as_of: String,
+}
+
 /// One site.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -63,6 +78,9 @@ pub struct Site {
     pub pue: Factor,
     /// Share of the site's GPUs left for the assistant after training, ads and ranking.
     pub assistant_share: Growth<Share>,
+    /// Training that may be interrupted; none if left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub training: Option<Training>,
     /// How late each phase comes: drawn per phase, correlated within the site.
     pub slip: Uncertain<Seconds>,
     /// Correlation of the normal scores of the slips of one site's phases, 0 to 1.
