@@ -1,0 +1,255 @@
+//! What is written in a sweep file, read and checked at the door.
+
+use std::path::Path as FilePath;
+
+use serde::Deserialize;
+
+use super::axis::{Axis, Patch, Patches, WrittenAxis, patches, unknown};
+use crate::scenario::{
+    Finding, Path, Scenario, ScenarioError, ScenarioText, parse_checked, text_of,
+};
+
+/// Most points of a sweep.
+const MOST_POINTS: usize = 100_000;
+
+/// How the axes make points.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Combine {
+    /// Every step of every axis with every other; the last axis is the fastest.
+    Grid,
+    /// The first steps of all axes, then the second ones, and so on.
+    Zip,
+}
+
+/// The picture of a sweep.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Heatmap {
+    /// Name of the axis from left to right.
+    pub x: String,
+    /// Name of the axis from the bottom up.
+    pub y: String,
+    /// Name of the metric in the cells.
+    pub metric: String,
+    /// Calendar year that is shown.
+    pub year: u16,
+}
+
+/// A sweep file as it is written.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename = "Sweep", deny_unknown_fields)]
+struct Written {
+    name: String,
+    description: String,
+    base: String,
+    #[serde(default)]
+    set: Patches,
+    axes: Vec<WrittenAxis>,
+    combine: Combine,
+    #[serde(default)]
+    heatmap: Option<Heatmap>,
+}
+
+/// A sweep: checked, with its base.
+#[derive(Debug, Clone)]
+pub struct Sweep {
+    /// Short name, for people.
+    pub name: String,
+    /// What it is about, for people.
+    pub description: String,
+    /// At least one axis.
+    pub axes: Vec<Axis>,
+    /// How they make points.
+    pub combine: Combine,
+    /// What is drawn.
+    pub heatmap: Option<Heatmap>,
+    /// The base scenario with what is set for every point, as it resolves.
+    pub base: Scenario,
+    /// Its text, before the patches of a point.
+    pub(super) text: ScenarioText,
+}
+
+impl Sweep {
+    /// Reads and checks a sweep file. A base that ends in `.ron` is a file relative to it.
+    /// `metrics` are the names of what the answers hold.
+    ///
+    /// # Errors
+    /// [`ScenarioError::Read`] if it or its base cannot be read, [`ScenarioError::Invalid`] with
+    /// what is wrong.
+    pub fn load(path: &FilePath, metrics: &[String]) -> Result<Self, ScenarioError> {
+        let text = text_of(path)?;
+        let folder = path.parent().unwrap_or(FilePath::new(""));
+        Self::from_ron(&text, &path.display().to_string(), folder, metrics)
+    }
+
+    /// The same from a text: `file` names it in the faults, `folder` is where a base file is
+    /// looked for.
+    ///
+    /// # Errors
+    /// As [`Sweep::load`].
+    pub fn from_ron(
+        text: &str,
+        file: &str,
+        folder: &FilePath,
+        metrics: &[String],
+    ) -> Result<Self, ScenarioError> {
+        let mut axes = Vec::new();
+        let written: Written =
+            parse_checked(text, file, |written| findings(written, metrics, &mut axes))?;
+        let base = if written.base.ends_with(".ron") {
+            folder.join(&written.base).display().to_string()
+        } else {
+            written.base.clone()
+        };
+        let mut source = ScenarioText::open(&base)?;
+        let wrong = |finding| ScenarioError::of_findings(text, file, vec![finding]);
+        for patch in patches(&written.set) {
+            let at = Path::of("set").key(&patch.path);
+            source
+                .patch(file, &patch.path, &patch.value)
+                .map_err(|fault| wrong(moved(fault, at)))?;
+        }
+        // A path that does not exist is found here, where its place is known.
+        for (index, axis) in axes.iter().enumerate() {
+            let at = Path::of("axes").index(index);
+            for step in &axis.steps {
+                for Patch { path, value } in &step.patches {
+                    let mut probe = source.clone();
+                    let at = match written.axes[index].path {
+                        Some(_) => at.key("path"),
+                        None => at.key("cases").key(&step.label).key(path),
+                    };
+                    probe.patch(file, path, value).map_err(|fault| wrong(moved(fault, at)))?;
+                }
+                if written.axes[index].path.is_some() {
+                    break;
+                }
+            }
+        }
+        let base = source.scenario()?;
+        if let Some(map) = &written.heatmap {
+            let years = base.horizon.first_year..=base.horizon.last_year;
+            if !years.contains(&map.year) {
+                let message = format!("the year {} is not simulated", map.year);
+                let help = format!("choose one from {} to {}", years.start(), years.end());
+                let at = Path::of("heatmap").key("year");
+                return Err(wrong(Finding::new(at, message).help(help)));
+            }
+        }
+        let Written { name, description, combine, heatmap, .. } = written;
+        Ok(Self { name, description, axes, combine, heatmap, base, text: source })
+    }
+}
+
+/// The first fault of a patch, said at the place of the sweep file that asked for it.
+fn moved(fault: ScenarioError, at: Path) -> Finding {
+    let first = fault.faults().first();
+    let message = first.map_or_else(|| fault.to_string(), |first| first.message.clone());
+    let finding = Finding::new(at, message);
+    match first.and_then(|first| first.help.clone()) {
+        Some(help) => finding.help(help),
+        None => finding,
+    }
+}
+
+/// Everything that does not fit together; fills `axes` on the way.
+fn findings(written: &Written, metrics: &[String], axes: &mut Vec<Axis>) -> Vec<Finding> {
+    let mut found = Vec::new();
+    let root = Path::of("axes");
+    if written.axes.is_empty() {
+        found.push(Finding::new(root.clone(), "a sweep has at least one axis"));
+    }
+    let mut taken: Vec<(String, String)> =
+        patches(&written.set).into_iter().map(|patch| (patch.path, "set".to_owned())).collect();
+    for (index, written) in written.axes.iter().enumerate() {
+        let at = root.index(index);
+        let axis = written.read(&at, &mut found);
+        names(&axis, &at, axes, &mut found);
+        let mut own: Vec<&String> =
+            axis.steps.iter().flat_map(|step| &step.patches).map(|patch| &patch.path).collect();
+        own.sort_unstable();
+        own.dedup();
+        for path in &own {
+            if let Some((_, by)) = taken.iter().find(|(known, _)| known == *path) {
+                let message = format!("`{path}` is changed by `{by}` too");
+                found.push(Finding::new(at.clone(), message).help("change it in one place"));
+            }
+        }
+        taken.extend(own.into_iter().map(|path| (path.clone(), axis.name.clone())));
+        axes.push(axis);
+    }
+    counts(written.combine, axes, &mut found);
+    if let Some(map) = &written.heatmap {
+        picture(map, written.combine, axes, metrics, &mut found);
+    }
+    found
+}
+
+/// Names are columns of the tables.
+fn names(axis: &Axis, at: &Path, before: &[Axis], found: &mut Vec<Finding>) {
+    const COLUMNS: [&str; 8] = ["point", "hash", "year", "metric", "value", "low", "high", "error"];
+    let legal = |letter: char| letter.is_ascii_alphanumeric() || letter == '_';
+    let name = &axis.name;
+    if name.is_empty() || !name.chars().all(legal) {
+        let message = format!("`{name}` cannot be the name of a column");
+        let help = "letters, digits and `_`; what people read is `label`";
+        found.push(Finding::new(at.key("name"), message).help(help));
+    }
+    if COLUMNS.contains(&name.as_str()) || before.iter().any(|axis| axis.name == *name) {
+        let message = format!("the name `{name}` is taken");
+        found.push(Finding::new(at.key("name"), message).help("choose another one"));
+    }
+}
+
+fn counts(combine: Combine, axes: &[Axis], found: &mut Vec<Finding>) {
+    let lengths: Vec<usize> = axes.iter().map(|axis| axis.steps.len()).collect();
+    if combine == Combine::Zip && lengths.windows(2).any(|pair| pair[0] != pair[1]) {
+        let each: Vec<String> =
+            axes.iter().map(|axis| format!("{} {}", axis.name, axis.steps.len())).collect();
+        let message = format!("zipped axes have one length; these have: {}", each.join(", "));
+        found.push(Finding::new(Path::of("combine"), message).help("or use `combine: grid`"));
+    }
+    let points = point_count(combine, axes);
+    if points > MOST_POINTS {
+        let message = format!("{points} points; at most {MOST_POINTS} are legal");
+        found.push(Finding::new(Path::of("axes"), message).help("use fewer steps"));
+    }
+}
+
+/// How many points the axes make.
+pub(super) fn point_count(combine: Combine, axes: &[Axis]) -> usize {
+    let lengths = axes.iter().map(|axis| axis.steps.len());
+    match combine {
+        Combine::Grid => lengths.fold(1, usize::saturating_mul),
+        Combine::Zip => lengths.min().unwrap_or(0),
+    }
+}
+
+fn picture(
+    map: &Heatmap,
+    combine: Combine,
+    axes: &[Axis],
+    metrics: &[String],
+    found: &mut Vec<Finding>,
+) {
+    let at = Path::of("heatmap");
+    let names: Vec<&str> = axes.iter().map(|axis| axis.name.as_str()).collect();
+    for (field, name) in [("x", &map.x), ("y", &map.y)] {
+        if !names.contains(&name.as_str()) {
+            found.push(unknown(at.key(field), "axis", name, &names));
+        }
+    }
+    if map.x == map.y {
+        let help = "choose another axis for one of them";
+        found.push(Finding::new(at.key("y"), "x and y are one axis").help(help));
+    }
+    if combine == Combine::Zip {
+        let help = "use `combine: grid`, or remove the heatmap";
+        found.push(Finding::new(at.clone(), "zipped axes fill no area").help(help));
+    }
+    let known: Vec<&str> = metrics.iter().map(String::as_str).collect();
+    if !known.contains(&map.metric.as_str()) {
+        found.push(unknown(at.key("metric"), "metric", &map.metric, &known));
+    }
+}
