@@ -61,6 +61,7 @@ fn scenario() -> Scenario {
         horizon: Horizon { first_year: 2026, last_year: 2029, epoch: Seconds(3_600.0) },
         decide_on: FleetTime::start_of_year(2027),
         regions: BTreeMap::new(),
+        overrides: Vec::new(),
         surfaces: BTreeMap::new(),
         workloads: BTreeMap::from([
             ("batch".to_owned(), workload(Service::Deferrable { deadline: Seconds(1e5) })),

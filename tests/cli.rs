@@ -120,7 +120,7 @@ fn a_wrong_scenario_ends_with_2_and_is_shown() {
 fn a_sound_scenario_is_checked() {
     let output = sparkgap(&["check"]);
     assert_eq!(output.status.code(), Some(0));
-    assert!(stdout(&output).starts_with("ok: muse_spark (embedded default)"));
+    assert!(stdout(&output).starts_with("ok: muse_spark (muse_spark)"));
     assert!(output.stderr.is_empty());
     let output = sparkgap(&["check", SMALL]);
     assert_eq!(output.status.code(), Some(0));

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::scenario::{DEFAULT, ScenarioError, ScenarioText};
+
 /// How much external GPU capacity do we need, year by year, and how sure are we?
 ///
 /// Without a subcommand it runs the embedded default scenario.
@@ -29,11 +31,39 @@ pub enum Command {
     Adequacy(AdequacyArguments),
 }
 
+/// Which scenario, and what is changed in it.
+#[derive(Debug, Clone, Args)]
+pub struct Source {
+    /// Scenario file (RON) or the name of a shipped scenario; `muse_spark` when left out
+    pub config: Option<PathBuf>,
+    /// Put another value at a path, for example 'sites.*.slip=3 months' (repeatable)
+    #[arg(long = "set", value_name = "PATH=VALUE")]
+    pub set: Vec<String>,
+}
+
+impl Source {
+    /// The text of the scenario with every change applied, in the order given.
+    pub(super) fn text(&self) -> Result<ScenarioText, ScenarioError> {
+        let mut text = match &self.config {
+            Some(path) => ScenarioText::open(path)?,
+            None => ScenarioText::open(DEFAULT)?,
+        };
+        self.set.iter().try_for_each(|option| text.set(option))?;
+        Ok(text)
+    }
+
+    /// What the scenario is called where it is read from.
+    pub(super) fn name(&self) -> String {
+        self.config.as_ref().map_or_else(|| DEFAULT.to_owned(), |path| path.display().to_string())
+    }
+}
+
 /// Options of `run`.
 #[derive(Debug, Clone, Args)]
 pub struct RunArguments {
-    /// Scenario file (RON); the embedded default scenario when left out
-    pub config: Option<PathBuf>,
+    /// Which scenario
+    #[command(flatten)]
+    pub source: Source,
     /// Worlds: joint draws of everything uncertain [default: the scenario's]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=20_000))]
     pub worlds: Option<u32>,
@@ -66,8 +96,9 @@ pub struct RunArguments {
 /// Options of `check`.
 #[derive(Debug, Clone, Args)]
 pub struct CheckArguments {
-    /// Scenario file (RON); the embedded default scenario when left out
-    pub config: Option<PathBuf>,
+    /// Which scenario
+    #[command(flatten)]
+    pub source: Source,
 }
 
 /// Options of `adequacy`.

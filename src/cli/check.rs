@@ -2,14 +2,10 @@
 
 use super::args::CheckArguments;
 use super::{Failure, print};
-use crate::scenario::Scenario;
 
 /// Checks a scenario; every fault is an error that [`super::main`] prints.
 pub(super) fn check(arguments: &CheckArguments) -> Result<(), Failure> {
-    let (scenario, from) = match &arguments.config {
-        Some(path) => (Scenario::load(path)?, path.display().to_string()),
-        None => (Scenario::embedded(), "embedded default".to_owned()),
-    };
+    let (scenario, from) = (arguments.source.text()?.scenario()?, arguments.source.name());
     let horizon = scenario.horizon;
     let mut text = format!(
         "ok: {} ({from}), hash {}\n  {} to {}, {} worlds x {} inner years, seed {}\n",

@@ -8,7 +8,7 @@ mod failure;
 mod progress;
 mod run;
 
-pub use args::{AdequacyArguments, Arguments, CheckArguments, Command, RunArguments};
+pub use args::{AdequacyArguments, Arguments, CheckArguments, Command, RunArguments, Source};
 pub use failure::Failure;
 
 use std::io::{ErrorKind, IsTerminal, Write};

@@ -39,15 +39,19 @@ pub(super) fn run(arguments: &RunArguments) -> Result<(), Failure> {
 
 /// The scenario with what the command line overrides.
 fn load(arguments: &RunArguments) -> Result<Scenario, Failure> {
-    let mut scenario = match &arguments.config {
-        Some(path) => Scenario::load(path)?,
-        None => Scenario::embedded(),
-    };
-    let sampling = &mut scenario.sampling;
-    sampling.worlds = arguments.worlds.unwrap_or(sampling.worlds);
-    sampling.inner_years = arguments.inner.unwrap_or(sampling.inner_years);
-    sampling.seed = arguments.seed.unwrap_or(sampling.seed);
-    Ok(scenario)
+    let mut text = arguments.source.text()?;
+    let sampling = [
+        ("worlds", arguments.worlds.map(u64::from)),
+        ("inner_years", arguments.inner.map(u64::from)),
+        ("seed", arguments.seed),
+    ];
+    for (field, value) in sampling {
+        if let Some(value) = value {
+            let option = if field == "inner_years" { "inner" } else { field };
+            text.patch(&format!("--{option}"), &format!("sampling.{field}"), &value.to_string())?;
+        }
+    }
+    Ok(text.scenario()?)
 }
 
 fn results_folder(out: &Path, scenario: &Scenario) -> PathBuf {
@@ -55,10 +59,7 @@ fn results_folder(out: &Path, scenario: &Scenario) -> PathBuf {
 }
 
 fn greet(arguments: &RunArguments, scenario: &Scenario) {
-    let source = arguments
-        .config
-        .as_ref()
-        .map_or_else(|| "embedded default".to_owned(), |path| path.display().to_string());
+    let source = arguments.source.name();
     let sampling = scenario.sampling;
     say(
         arguments.quiet,

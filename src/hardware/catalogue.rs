@@ -5,14 +5,25 @@ use std::sync::LazyLock;
 
 use super::{Accelerator, Llm};
 
+const HARDWARE: &str = include_str!("../../configs/hardware.ron");
+const LLMS: &str = include_str!("../../configs/models.ron");
+
 static ACCELERATORS: LazyLock<BTreeMap<String, Accelerator>> = LazyLock::new(|| {
-    let text = include_str!("../../configs/hardware.ron");
-    options().from_str(text).expect("the embedded catalogue is well formed: a test reads it")
+    options().from_str(HARDWARE).expect("the embedded catalogue is well formed: a test reads it")
 });
 static MODELS: LazyLock<BTreeMap<String, Llm>> = LazyLock::new(|| {
-    let text = include_str!("../../configs/models.ron");
-    options().from_str(text).expect("the embedded catalogue is well formed: a test reads it")
+    options().from_str(LLMS).expect("the embedded catalogue is well formed: a test reads it")
 });
+
+/// File name and text of the catalogue that lies under a section of a scenario, if one does.
+#[must_use]
+pub fn catalogue_text(section: &str) -> Option<(&'static str, &'static str)> {
+    match section {
+        "hardware" => Some(("configs/hardware.ron", HARDWARE)),
+        "models" => Some(("configs/models.ron", LLMS)),
+        _ => None,
+    }
+}
 
 fn options() -> ron::Options {
     ron::Options::default().with_default_extension(ron::extensions::Extensions::IMPLICIT_SOME)

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use ariadne::{CharSet, Color, Config, IndexType, Label, Report, ReportKind, Source};
 
-use super::locate::{Path, locate};
+use super::locate::Path;
 
 /// Faults that are shown in full; more than these are only counted.
 const SHOWN: usize = 50;
@@ -143,6 +143,8 @@ pub enum ScenarioError {
         path: PathBuf,
         /// What the system said.
         source: std::io::Error,
+        /// What may help.
+        help: Option<String>,
     },
     /// The file was read, and what it says cannot be simulated (exit code 2): the faults in the
     /// order of the checks; the last of very many only counts the rest.
@@ -156,7 +158,10 @@ impl ScenarioError {
     }
 
     /// The faults that checks found, each found again in the text.
-    pub(super) fn of_findings(text: &str, file: &str, mut findings: Vec<Finding>) -> Self {
+    pub(super) fn of_findings(
+        mut findings: Vec<Finding>,
+        place_of: impl Fn(&Path) -> Place,
+    ) -> Self {
         let more = findings.len().saturating_sub(SHOWN);
         findings.truncate(SHOWN);
         if more > 0 {
@@ -165,9 +170,9 @@ impl ScenarioError {
         }
         let place = |finding: Finding| Diagnostic {
             path: finding.path.to_string(),
+            place: place_of(&finding.path),
             message: finding.message,
             help: finding.help,
-            place: Place::of(text, file, locate(text, &finding.path).0),
         };
         Self::Invalid(findings.into_iter().map(place).collect())
     }
@@ -194,8 +199,9 @@ impl ScenarioError {
     #[must_use]
     pub fn render(&self, colour: bool) -> String {
         match self {
-            Self::Read { path, source } => {
-                format!("Error: cannot read `{}`: {source}\n", path.display())
+            Self::Read { path, source, help } => {
+                let help = help.as_ref().map_or(String::new(), |help| format!("  help: {help}\n"));
+                format!("Error: cannot read `{}`: {source}\n{help}", path.display())
             }
             Self::Invalid(faults) => faults.iter().map(|fault| fault.render(colour)).collect(),
         }

@@ -1,19 +1,16 @@
 //! Finding a value again in the text of a scenario: from a path (`sites.prometheus.phases[0].on`)
 //! to the bytes that it was read from.
 //!
-//! The scanner never recurses and never fails: a text that is not RON gives the deepest place
-//! that could be reached. It understands brackets, strings, comments and the names of structs and
-//! enum variants, nothing more.
+//! Nothing here fails: a text that is not RON gives the deepest place that could be reached.
 
 use std::fmt;
 use std::ops::Range;
 
-/// Brackets that a step may pass without being named in the path.
-const PEELED: usize = 8;
+use super::cursor::{Cursor, is_word};
 
 /// One step of a path.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Step {
+pub(super) enum Step {
     /// A field, a map key or an enum variant.
     Key(String),
     /// A place in a list or a tuple.
@@ -24,7 +21,7 @@ enum Step {
 
 /// The place of a value in a scenario.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Path(Vec<Step>);
+pub struct Path(pub(super) Vec<Step>);
 
 impl Path {
     /// A field of the outermost struct.
@@ -36,16 +33,19 @@ impl Path {
     /// A field, a map entry or a variant of this value.
     #[must_use]
     pub fn key(&self, name: &str) -> Self {
-        let mut steps = self.0.clone();
-        steps.push(Step::Key(name.to_owned()));
-        Self(steps)
+        self.then(Step::Key(name.to_owned()))
     }
 
     /// An element of this value.
     #[must_use]
     pub fn index(&self, index: usize) -> Self {
+        self.then(Step::Index(index))
+    }
+
+    /// One step further.
+    pub(super) fn then(&self, step: Step) -> Self {
         let mut steps = self.0.clone();
-        steps.push(Step::Index(index));
+        steps.push(step);
         Self(steps)
     }
 
@@ -81,12 +81,11 @@ impl fmt::Display for Path {
 /// at the end of its first line. The flag says whether the whole path was found.
 #[must_use]
 pub fn locate(text: &str, path: &Path) -> (Range<usize>, bool) {
-    let mut cursor = Cursor { bytes: text.as_bytes(), at: 0 };
-    cursor.skip_attributes();
+    let mut cursor = Cursor::outermost(text);
     let mut found = true;
     for step in &path.0 {
         match cursor.enter(step) {
-            Some(at) => cursor.at = at,
+            Some((_, at)) => cursor.at = at,
             None => {
                 found = false;
                 break;
@@ -103,7 +102,7 @@ pub fn locate(text: &str, path: &Path) -> (Range<usize>, bool) {
 /// The first byte at or after `at` that is neither blank nor in a comment.
 #[must_use]
 pub fn next_token(text: &str, at: usize) -> usize {
-    let mut cursor = Cursor { bytes: text.as_bytes(), at };
+    let mut cursor = Cursor::at(text, at);
     cursor.skip_blank();
     cursor.at
 }
@@ -111,7 +110,7 @@ pub fn next_token(text: &str, at: usize) -> usize {
 /// The end of the token that starts at `at`: a string, a word, a number or one sign.
 #[must_use]
 pub fn token_end(text: &str, at: usize) -> usize {
-    let mut cursor = Cursor { bytes: text.as_bytes(), at };
+    let mut cursor = Cursor::at(text, at);
     match cursor.peek() {
         Some(b'"') => cursor.skip_string(),
         Some(byte) if is_word(byte) => {
@@ -131,8 +130,7 @@ pub fn token_end(text: &str, at: usize) -> usize {
 /// Keys that a map or struct of a well-formed text holds twice, with the place of the second.
 #[must_use]
 pub fn repeated_keys(text: &str) -> Vec<(String, Path)> {
-    let mut cursor = Cursor { bytes: text.as_bytes(), at: 0 };
-    cursor.skip_attributes();
+    let mut cursor = Cursor::outermost(text);
     let mut repeated = Vec::new();
     // One list of keys for each bracket that is open.
     let mut open: Vec<Vec<&str>> = Vec::new();
@@ -166,262 +164,6 @@ pub fn repeated_keys(text: &str) -> Vec<(String, Path)> {
         }
     }
     repeated
-}
-
-fn is_word(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-' | b'+')
-}
-
-#[derive(Clone)]
-struct Cursor<'a> {
-    bytes: &'a [u8],
-    at: usize,
-}
-
-impl Cursor<'_> {
-    fn peek(&self) -> Option<u8> {
-        self.bytes.get(self.at).copied()
-    }
-
-    fn sees(&self, text: &[u8]) -> bool {
-        self.bytes[self.at.min(self.bytes.len())..].starts_with(text)
-    }
-
-    /// Moves behind blanks and comments.
-    fn skip_blank(&mut self) {
-        while let Some(byte) = self.peek() {
-            if byte.is_ascii_whitespace() {
-                self.at += 1;
-            } else if !self.skip_comment() {
-                return;
-            }
-        }
-    }
-
-    /// Moves behind a comment, if one starts here.
-    fn skip_comment(&mut self) -> bool {
-        if self.sees(b"//") {
-            while self.peek().is_some_and(|byte| byte != b'\n') {
-                self.at += 1;
-            }
-            return true;
-        }
-        if !self.sees(b"/*") {
-            return false;
-        }
-        let mut depth = 0_usize;
-        while self.at < self.bytes.len() {
-            if self.sees(b"/*") {
-                depth += 1;
-                self.at += 2;
-            } else if self.sees(b"*/") {
-                depth -= 1;
-                self.at += 2;
-                if depth == 0 {
-                    break;
-                }
-            } else {
-                self.at += 1;
-            }
-        }
-        true
-    }
-
-    /// Moves behind `#![enable(...)]` lines at the top.
-    fn skip_attributes(&mut self) {
-        self.skip_blank();
-        while self.sees(b"#!") {
-            while self.peek().is_some_and(|byte| byte != b']') {
-                self.at += 1;
-            }
-            self.at = (self.at + 1).min(self.bytes.len());
-            self.skip_blank();
-        }
-    }
-
-    /// Moves behind the string that starts here.
-    fn skip_string(&mut self) {
-        self.at += 1;
-        while let Some(byte) = self.peek() {
-            self.at += if byte == b'\\' { 2 } else { 1 };
-            if byte == b'"' {
-                break;
-            }
-        }
-        self.at = self.at.min(self.bytes.len());
-    }
-
-    /// Moves behind the raw string (`r"..."`, `r#"..."#`) that starts here, if one does.
-    fn skip_raw_string(&mut self) -> bool {
-        let rest = &self.bytes[self.at..];
-        let in_word = self.at > 0 && is_word(self.bytes[self.at - 1]);
-        if in_word || rest.first() != Some(&b'r') {
-            return false;
-        }
-        let hashes = rest[1..].iter().take_while(|byte| **byte == b'#').count();
-        if rest.get(1 + hashes) != Some(&b'"') {
-            return false;
-        }
-        self.at += 2 + hashes;
-        while self.at < self.bytes.len() {
-            let closing = self.bytes[self.at] == b'"';
-            self.at += 1;
-            let tail = &self.bytes[self.at..];
-            if closing && tail.iter().take(hashes).filter(|byte| **byte == b'#').count() == hashes {
-                self.at += hashes;
-                break;
-            }
-        }
-        true
-    }
-
-    /// Moves to the `,` or the closing bracket that ends the value here; returns the end of the
-    /// value's last token.
-    fn skip_value(&mut self) -> usize {
-        let mut depth = 0_usize;
-        let mut end = self.at;
-        while let Some(byte) = self.peek() {
-            match byte {
-                b'"' => self.skip_string(),
-                b'r' if self.skip_raw_string() => {}
-                b'/' if self.skip_comment() => continue,
-                b'(' | b'[' | b'{' => {
-                    depth += 1;
-                    self.at += 1;
-                }
-                b')' | b']' | b'}' if depth == 0 => break,
-                b')' | b']' | b'}' => {
-                    depth -= 1;
-                    self.at += 1;
-                }
-                b',' if depth == 0 => break,
-                byte if byte.is_ascii_whitespace() => {
-                    self.at += 1;
-                    continue;
-                }
-                _ => self.at += 1,
-            }
-            end = self.at;
-        }
-        end
-    }
-
-    /// The word that starts here.
-    fn word(&self) -> Option<Range<usize>> {
-        let first = self.peek()?;
-        if !(first.is_ascii_alphabetic() || first == b'_') {
-            return None;
-        }
-        let length = self.bytes[self.at..]
-            .iter()
-            .take_while(|byte| byte.is_ascii_alphanumeric() || **byte == b'_')
-            .count();
-        Some(self.at..self.at + length)
-    }
-
-    /// Moves behind the key of a map or struct entry and its colon; returns the key's text.
-    fn skip_key(&mut self) -> Option<Range<usize>> {
-        let start = self.at;
-        let key = match self.peek()? {
-            b'"' => {
-                self.skip_string();
-                start + 1..self.at.saturating_sub(1).max(start + 1)
-            }
-            byte if is_word(byte) => {
-                while self.peek().is_some_and(is_word) {
-                    self.at += 1;
-                }
-                start..self.at
-            }
-            _ => return None,
-        };
-        self.skip_blank();
-        if self.peek() == Some(b':') && !self.sees(b"::") {
-            self.at += 1;
-            self.skip_blank();
-            return Some(key);
-        }
-        self.at = start;
-        None
-    }
-
-    /// Where the value that `step` names starts, inside the value that starts here.
-    fn enter(&self, step: &Step) -> Option<usize> {
-        if let Step::Byte(at) = step {
-            return Some(*at);
-        }
-        let mut cursor = self.clone();
-        // Each turn peels one name and one bracket; nothing of ours nests deeper without a name.
-        for _ in 0..PEELED {
-            if let Some(word) = cursor.word() {
-                let named = matches!(step, Step::Key(name)
-                    if name.as_bytes() == &cursor.bytes[word.clone()]);
-                cursor.at = word.end;
-                cursor.skip_blank();
-                let opens = matches!(cursor.peek(), Some(b'(' | b'{'));
-                match (named, opens) {
-                    (true, true) => return Some(cursor.at),
-                    (true, false) => return Some(word.start),
-                    (false, true) => {}
-                    (false, false) => return None,
-                }
-            }
-            let round = cursor.peek() == Some(b'(');
-            if !matches!(cursor.peek(), Some(b'(' | b'[' | b'{')) {
-                return None;
-            }
-            cursor.at += 1;
-            cursor.skip_blank();
-            let inside = cursor.at;
-            if let Some(found) = cursor.entry(step) {
-                return Some(found);
-            }
-            cursor.at = inside;
-            if !(round && cursor.skip_key().is_none()) {
-                return None;
-            }
-        }
-        None
-    }
-
-    /// The entry that `step` names among the entries that start here.
-    fn entry(&mut self, step: &Step) -> Option<usize> {
-        let mut index = 0;
-        while let Some(byte) = self.peek() {
-            if matches!(byte, b')' | b']' | b'}') {
-                return None;
-            }
-            let key = self.skip_key();
-            let found = match (step, key) {
-                (Step::Key(name), Some(key)) => name.as_bytes() == &self.bytes[key],
-                (Step::Index(wanted), None) => *wanted == index,
-                _ => false,
-            };
-            if found {
-                return Some(self.at);
-            }
-            self.skip_value();
-            if self.peek() == Some(b',') {
-                self.at += 1;
-            }
-            self.skip_blank();
-            index += 1;
-        }
-        None
-    }
-
-    /// From the bracket of a variant to the one value in it, if that is a plain one.
-    fn innermost(&self) -> usize {
-        let mut inside = self.clone();
-        if inside.peek() == Some(b'(') {
-            inside.at += 1;
-            inside.skip_blank();
-            if matches!(inside.peek(), Some(b'"' | b'0'..=b'9' | b'-')) {
-                return inside.at;
-            }
-        }
-        self.at
-    }
 }
 
 #[cfg(test)]

@@ -5,15 +5,23 @@
 //! floors below.
 
 mod check;
+mod cursor;
 mod diagnostic;
+mod include;
 mod locate;
 mod lookup;
+mod patch;
 mod read;
 mod resolve;
 mod system;
+mod text;
 
-pub use diagnostic::{Diagnostic, Place, ScenarioError};
+pub use diagnostic::{Diagnostic, Finding, Place, ScenarioError, known_names};
+pub use include::{shipped_names, shipped_text};
+pub use locate::Path;
+pub use resolve::DEFAULT;
 pub use system::{Chronological, Level, Load, Season, System, UnitFailures, Units};
+pub use text::{Override, ScenarioText};
 
 use std::collections::BTreeMap;
 
@@ -114,4 +122,7 @@ pub struct Scenario {
     pub reference: String,
     /// When capacity counts as sufficient.
     pub criterion: Criterion,
+    /// What was put in place of something else on the way here; for people, not for the model.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub overrides: Vec<Override>,
 }

@@ -2,7 +2,6 @@
 
 use std::fs::File;
 use std::io::Read;
-use std::ops::Range;
 use std::path::Path as FilePath;
 
 use ron::error::{Error as RonError, Position, SpannedError};
@@ -10,8 +9,9 @@ use ron::extensions::Extensions;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::diagnostic::{Diagnostic, Finding, Place, ScenarioError, known_names};
+use super::diagnostic::{Diagnostic, Finding, ScenarioError, known_names};
 use super::locate::{self, Path, next_token, token_end};
+use super::text::ScenarioText;
 
 /// Largest file that is read, bytes. A scenario with its catalogues has some 100 kB.
 const LARGEST: u64 = 16 << 20;
@@ -28,34 +28,29 @@ pub(super) fn text_of(path: &FilePath) -> Result<String, ScenarioError> {
         File::open(path)?.take(LARGEST + 1).read_to_end(&mut bytes)?;
         Ok(bytes)
     };
-    let failed = |source| ScenarioError::Read { path: path.to_owned(), source };
+    let failed = |source| ScenarioError::Read { path: path.to_owned(), source, help: None };
     let bytes: Vec<u8> = read().map_err(failed)?;
     let file = path.display().to_string();
     if bytes.len() as u64 > LARGEST {
         let head = String::from_utf8_lossy(&bytes[..80]);
         let message = format!("the file is larger than {} MB", LARGEST >> 20);
-        return Err(fault(&head, &file, 0..1, message, "a scenario has some 100 kB"));
+        let head = ScenarioText::plain(head, &file);
+        return Err(head.fault_at(0..1, message, "a scenario has some 100 kB"));
     }
     String::from_utf8(bytes).map_err(|error| {
         let valid = error.utf8_error().valid_up_to();
         let text = String::from_utf8_lossy(error.as_bytes());
         // Up to the first bad byte the two texts are the same.
         let message = format!("the file is not UTF-8 text: byte {valid} cannot be read");
-        fault(&text, &file, valid..valid + 1, message, "save it as UTF-8")
+        let text = ScenarioText::plain(text, &file);
+        text.fault_at(valid..valid + 1, message, "save it as UTF-8")
     })
 }
 
-fn fault(text: &str, file: &str, at: Range<usize>, message: String, help: &str) -> ScenarioError {
-    let place = Place::of(text, file, at);
-    let help = Some(help.to_owned());
-    ScenarioError::one(Diagnostic { path: String::new(), message, help, place })
-}
-
 /// Reads any of our types from RON, with the place of the first fault if it cannot be read.
-pub(super) fn parse<T: DeserializeOwned>(text: &str, file: &str) -> Result<T, ScenarioError> {
-    let wrong =
-        |error: SpannedError, path: Path| ScenarioError::one(explain(text, file, &error, &path));
-    let mut from = ron::Deserializer::from_str_with_options(text, &options())
+pub(super) fn parse<T: DeserializeOwned>(whole: &ScenarioText) -> Result<T, ScenarioError> {
+    let wrong = |error: SpannedError, path: Path| ScenarioError::one(explain(whole, &error, &path));
+    let mut from = ron::Deserializer::from_str_with_options(whole.text(), &options())
         .map_err(|error| wrong(error, Path::default()))?;
     let read = serde_path_to_error::deserialize(&mut from);
     let value = read.map_err(|error| {
@@ -92,7 +87,8 @@ enum Trust {
 }
 
 /// Turns an error of ron into a fault with its place and a way to put it right.
-fn explain(text: &str, file: &str, error: &SpannedError, path: &Path) -> Diagnostic {
+fn explain(whole: &ScenarioText, error: &SpannedError, path: &Path) -> Diagnostic {
+    let text = whole.text();
     let (message, help, trust) = words(&error.code);
     let named = byte_at(text, error.span.start)..byte_at(text, error.span.end);
     let span = match trust {
@@ -109,7 +105,7 @@ fn explain(text: &str, file: &str, error: &SpannedError, path: &Path) -> Diagnos
             }
         },
     };
-    Diagnostic { path: path.to_string(), message, help, place: Place::of(text, file, span) }
+    Diagnostic { path: path.to_string(), message, help, place: whole.place(span) }
 }
 
 /// What an error of ron means, what to do about it, and how far to trust its place.

@@ -3,51 +3,58 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path as FilePath;
 
-use super::{Scenario, ScenarioError, check, read};
+use super::include::shipped_text;
+use super::{Scenario, ScenarioError, ScenarioText, check, read};
 use crate::hardware;
 
-/// The default scenario, as it ships.
-const DEFAULT: &str = include_str!("../../configs/muse_spark.ron");
+/// Name of the default scenario.
+pub const DEFAULT: &str = "muse_spark";
+
+impl ScenarioText {
+    /// Reads and checks the scenario; what was overridden is noted in it.
+    ///
+    /// # Errors
+    /// As [`Scenario::from_ron`].
+    pub fn scenario(&self) -> Result<Scenario, ScenarioError> {
+        let mut scenario: Scenario = self.read()?;
+        lay_under(&mut scenario.hardware, hardware::accelerators());
+        lay_under(&mut scenario.models, hardware::models());
+        self.require_none(check::findings(&scenario))?;
+        scenario.keep_what_is_used();
+        scenario.overrides.extend_from_slice(self.overrides());
+        Ok(scenario)
+    }
+}
 
 impl Scenario {
-    /// Reads and checks a scenario. `file` names the text in the faults.
+    /// Reads and checks a scenario, or a variant of one (see [`ScenarioText`]). `file` names the
+    /// text in the faults.
     ///
     /// # Errors
     /// [`ScenarioError::Invalid`]: the first place that cannot be read, or everything that does
     /// not fit together.
     pub fn from_ron(text: &str, file: &str) -> Result<Self, ScenarioError> {
-        let mut scenario: Self = read::parse(text, file)?;
-        lay_under(&mut scenario.hardware, hardware::accelerators());
-        lay_under(&mut scenario.models, hardware::models());
-        let mut findings = read::repeated_keys(text);
-        findings.extend(check::findings(&scenario));
-        if !findings.is_empty() {
-            return Err(ScenarioError::of_findings(text, file, findings));
-        }
-        scenario.keep_what_is_used();
-        Ok(scenario)
+        ScenarioText::of(text, file)?.scenario()
     }
 
-    /// Reads and checks a scenario file.
+    /// Reads and checks a scenario file, or a shipped scenario by its name.
     ///
     /// # Errors
-    /// [`ScenarioError::Read`] if the file cannot be read, otherwise as [`Scenario::from_ron`].
-    pub fn load(path: impl AsRef<FilePath>) -> Result<Self, ScenarioError> {
-        let path = path.as_ref();
-        Self::from_ron(&read::text_of(path)?, &path.display().to_string())
+    /// [`ScenarioError::Read`] if a file cannot be read, otherwise as [`Scenario::from_ron`].
+    pub fn load(source: impl AsRef<FilePath>) -> Result<Self, ScenarioError> {
+        ScenarioText::open(source)?.scenario()
     }
 
     /// The default scenario: Muse Spark, 2026 to 2032.
     #[must_use]
     pub fn embedded() -> Self {
-        Self::from_ron(DEFAULT, "configs/muse_spark.ron")
-            .expect("the embedded scenario is sound: a test reads it")
+        Self::load(DEFAULT).expect("the embedded scenario is sound: a test reads it")
     }
 
     /// The text of the default scenario, with its comments.
     #[must_use]
     pub fn embedded_text() -> &'static str {
-        DEFAULT
+        shipped_text(DEFAULT).unwrap_or_default()
     }
 
     /// The resolved scenario in its one canonical form: it stands alone, with the catalogue
@@ -57,10 +64,12 @@ impl Scenario {
         read::print(self)
     }
 
-    /// Content hash of [`Scenario::to_ron`]: 64 hexadecimal digits.
+    /// Content hash of [`Scenario::to_ron`] without its list of overrides: what a scenario says
+    /// has one hash, however it was written. 64 hexadecimal digits.
     #[must_use]
     pub fn hash(&self) -> String {
-        blake3::hash(self.to_ron().as_bytes()).to_hex().to_string()
+        let content = Self { overrides: Vec::new(), ..self.clone() };
+        blake3::hash(content.to_ron().as_bytes()).to_hex().to_string()
     }
 
     /// Leaves the hardware and the models that something in the scenario refers to.

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::diagnostic::{Finding, ScenarioError};
 use super::locate::Path;
 use super::read;
+use super::text::ScenarioText;
 use crate::units::Seconds;
 
 /// Most hours of a load: a century.
@@ -167,13 +168,10 @@ impl System {
     /// # Errors
     /// [`ScenarioError::Invalid`] with everything that is wrong.
     pub fn from_ron(text: &str, file: &str) -> Result<Self, ScenarioError> {
-        let system: Self = read::parse(text, file)?;
-        let mut findings = read::repeated_keys(text);
-        findings.extend(system.findings());
-        if findings.is_empty() {
-            return Ok(system);
-        }
-        Err(ScenarioError::of_findings(text, file, findings))
+        let whole = ScenarioText::plain(text, file);
+        let system: Self = whole.read()?;
+        whole.require_none(system.findings())?;
+        Ok(system)
     }
 
     /// Reads and checks a system file.
