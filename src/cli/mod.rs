@@ -7,8 +7,11 @@ mod check;
 mod failure;
 mod progress;
 mod run;
+mod sweep;
 
-pub use args::{AdequacyArguments, Arguments, CheckArguments, Command, RunArguments, Source};
+pub use args::{
+    AdequacyArguments, Arguments, CheckArguments, Command, RunArguments, Source, SweepArguments,
+};
 pub use failure::Failure;
 
 use std::io::{ErrorKind, IsTerminal, Write};
@@ -25,6 +28,7 @@ pub fn main() -> ExitCode {
         None => run::run(&arguments.run),
         Some(Command::Run(run)) => run::run(&run),
         Some(Command::Check(check)) => check::check(&check),
+        Some(Command::Sweep(sweep)) => sweep::sweep(&sweep),
         Some(Command::Adequacy(adequacy)) => adequacy::adequacy(&adequacy),
     };
     match done {

@@ -111,7 +111,7 @@ pub struct Heat {
     /// Whether zero is in the middle of the colours: above it is short, below it surplus.
     pub signed: bool,
     /// Scale of all figures.
-    pub scale: Scale,
+    scale: Scale,
     /// Content hash of the sweep.
     pub hash: String,
     /// Seed of every random stream.
@@ -128,7 +128,7 @@ impl Heat {
         let others: Vec<usize> =
             (0..sweep.axes.len()).filter(|axis| ![x, y].contains(axis)).collect();
         let (panels, all) = panels(sweep, points, cells, (x, y), &others);
-        let metric = Metric::of(map, sweep);
+        let metric = Metric::of(map);
         let known: Vec<Cell> = cells.iter().flatten().copied().collect();
         let scale = Scale::of(known.iter().map(|cell| cell.value));
         let hash = sweep_hash(points);
@@ -263,7 +263,7 @@ struct Metric {
 }
 
 impl Metric {
-    fn of(map: &Heatmap, _: &Sweep) -> Self {
+    fn of(map: &Heatmap) -> Self {
         let (what, unit, part) = metric_in_words(&map.metric);
         Self { what, unit, part, year: map.year, signed: map.metric.starts_with("gap_") }
     }

@@ -144,8 +144,8 @@ struct Colors {
 }
 
 impl Colors {
-    /// Zero is neutral, and the slightest value away from it is seen to be: the colour goes with
-    /// the square root, and starts from a tint.
+    /// Zero is neutral, and the slightest value away from it is seen to be: colours start from a
+    /// tint.
     fn of(&self, value: f64) -> RGBColor {
         if value == 0.0 {
             return ZERO;
@@ -155,7 +155,7 @@ impl Colors {
             (true, false) => COOL,
             (false, _) => PLAIN,
         };
-        let part = 2.0 * libm::sqrt((value.abs() / self.limit).min(1.0));
+        let part = 2.0 * (value.abs() / self.limit).min(1.0);
         if part < 1.0 { mixed(side[0], side[1], part) } else { mixed(side[1], side[2], part - 1.0) }
     }
 }
@@ -234,7 +234,7 @@ fn labels<B: DrawingBackend>(
         pen.text(&title, (edge, top - LINE - 10.0), Align::Left, TITLES)?;
     }
     let grey = Type { color: GREY, ..STEPS };
-    let y_label = fitted(pen, &format!("Up: {}", heat.y.label), grey);
+    let y_label = fitted(pen, &heat.y.label, grey);
     pen.text(&y_label, (edge, top - 8.0), Align::Left, grey)?;
     for (row, label) in layout.rows.iter().enumerate() {
         let y = top + (layout.grid.1 as f64 - row as f64 - 0.5) * height + 4.5;
@@ -248,9 +248,10 @@ fn labels<B: DrawingBackend>(
             pen.text(text, (x, y), Align::Center, STEPS)?;
         }
     }
-    let x_label = fitted(pen, &format!("Across: {}", heat.x.label), grey);
-    let y = bottom + layout.below - 8.0;
-    pen.text(&x_label, (edge, y), Align::Left, grey)
+    let x_label = fitted(pen, &heat.x.label, grey);
+    let (half, y) = (pen.width(&x_label, grey) / 2.0, bottom + layout.below - 8.0);
+    let x = ((left + right) / 2.0).max(edge + half);
+    pen.text(&x_label, (x, y), Align::Center, grey)
 }
 
 /// The bar of colours, from the least to the largest value that is shown, zero included.
@@ -272,7 +273,8 @@ fn bar<B: DrawingBackend>(
     for stripe in 0..STRIPES {
         let y = |stripe: usize| top + length * stripe as f64 / STRIPES as f64;
         let value = high - (high - low) * (stripe as f64 + 0.5) / STRIPES as f64;
-        pen.rectangle((left, y(stripe)), (left + BAR, y(stripe + 1)), colors.of(value), 1.0)?;
+        // Each down to the end: no seams.
+        pen.rectangle((left, y(stripe)), (left + BAR, y(STRIPES)), colors.of(value), 1.0)?;
     }
     let place = |value: f64| top + (high - value) / (high - low) * length;
     let mut marks = vec![high, 0.0, low];

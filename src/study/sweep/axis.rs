@@ -18,6 +18,10 @@ pub struct Patch {
     pub path: String,
     /// RON that takes its place.
     pub value: String,
+    /// Where the sweep file gives the value.
+    pub at: Path,
+    /// Where it gives the path.
+    pub path_at: Path,
 }
 
 /// One step along an axis.
@@ -98,10 +102,14 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for InOrder<T> {
 /// Paths and their values.
 pub(super) type Patches = InOrder<Snippet>;
 
-/// The patches that a map holds.
-pub(super) fn patches(of: &Patches) -> Vec<Patch> {
-    let patch =
-        |(path, value): &(String, Snippet)| Patch { path: path.clone(), value: value.0.clone() };
+/// The patches that a map at a place of the file holds.
+pub(super) fn patches(of: &Patches, at: &Path) -> Vec<Patch> {
+    let patch = |(path, value): &(String, Snippet)| Patch {
+        path: path.clone(),
+        value: value.0.clone(),
+        at: at.key(path),
+        path_at: at.key(path),
+    };
     of.0.iter().map(patch).collect()
 }
 
@@ -144,41 +152,43 @@ impl WrittenAxis {
             found.push(Finding::new(at.clone(), message).help("keep one of them"));
             return axis;
         }
-        let (field, labels) = match (&self.values, &self.range, &self.cases) {
-            (Some(values), ..) => {
-                ("values", values.iter().map(|value| (value.label(), value.0.clone())).collect())
-            }
-            (_, Some(range), _) => match range.values() {
-                Ok(values) => ("range", values),
-                Err((message, help)) => {
-                    found.push(Finding::new(at.key("range"), message).help(help));
-                    return axis;
-                }
-            },
-            _ => ("cases", Vec::new()),
-        };
-        if let Some(cases) = &self.cases {
-            axis.steps = cases
-                .0
-                .iter()
-                .map(|(name, of)| Step { label: name.clone(), patches: patches(of) })
-                .collect();
+        let field = if let Some(cases) = &self.cases {
             if self.path.is_some() {
                 let help = "remove it, or use `values`";
-                let message = "cases name their own paths";
-                found.push(Finding::new(at.key("path"), message).help(help));
+                found.push(Finding::new(at.key("path"), "cases name their own paths").help(help));
             }
-        } else if let Some(path) = &self.path {
-            let step = |(label, value): (String, String)| Step {
-                label,
-                patches: vec![Patch { path: path.clone(), value }],
+            let at = at.key("cases");
+            let step = |(name, of): &(String, Patches)| Step {
+                label: name.clone(),
+                patches: patches(of, &at.key(name)),
             };
-            axis.steps = labels.into_iter().map(step).collect();
+            axis.steps = cases.0.iter().map(step).collect();
+            "cases"
+        } else if let Some(path) = &self.path {
+            let (field, labels) = match (&self.values, &self.range) {
+                (Some(values), _) => {
+                    let value = |value: &Snippet| (value.label(), value.0.clone());
+                    ("values", Ok(values.iter().map(value).collect()))
+                }
+                (_, range) => ("range", range.as_ref().map_or(Ok(Vec::new()), Range::values)),
+            };
+            let labels = labels.unwrap_or_else(|(message, help)| {
+                found.push(Finding::new(at.key(field), message).help(help));
+                vec![("wrong".to_owned(), String::new())]
+            });
+            let step = |(index, (label, value)): (usize, (String, String))| {
+                let at_field = at.key(field);
+                let value_at = if field == "values" { at_field.index(index) } else { at_field };
+                let (path, path_at) = (path.clone(), at.key("path"));
+                Step { label, patches: vec![Patch { path, value, at: value_at, path_at }] }
+            };
+            axis.steps = labels.into_iter().enumerate().map(step).collect();
+            field
         } else {
             let help = "add `path: \"sites.*.slip\"` or the like";
             found.push(Finding::new(at.clone(), "the axis has no `path`").help(help));
             return axis;
-        }
+        };
         if axis.steps.is_empty() {
             let help = "give at least one, or remove the axis";
             found.push(Finding::new(at.key(field), "an axis without a step").help(help));

@@ -5,9 +5,7 @@ use std::path::Path as FilePath;
 use serde::Deserialize;
 
 use super::axis::{Axis, Patch, Patches, WrittenAxis, patches, unknown};
-use crate::scenario::{
-    Finding, Path, Scenario, ScenarioError, ScenarioText, parse_checked, text_of,
-};
+use crate::scenario::{Finding, Path, Scenario, ScenarioError, ScenarioText, shipped_names};
 
 /// Most points of a sweep.
 const MOST_POINTS: usize = 100_000;
@@ -67,101 +65,133 @@ pub struct Sweep {
     /// The base scenario with what is set for every point, as it resolves.
     pub base: Scenario,
     /// Its text, before the patches of a point.
-    pub(super) text: ScenarioText,
+    text: ScenarioText,
+    /// The sweep file.
+    written: ScenarioText,
 }
 
 impl Sweep {
-    /// Reads and checks a sweep file. A base that ends in `.ron` is a file relative to it.
+    /// Reads and checks a sweep file. A base that ends in `.ron` is looked for beside it.
     /// `metrics` are the names of what the answers hold.
     ///
     /// # Errors
     /// [`ScenarioError::Read`] if it or its base cannot be read, [`ScenarioError::Invalid`] with
     /// what is wrong.
     pub fn load(path: &FilePath, metrics: &[String]) -> Result<Self, ScenarioError> {
-        let text = text_of(path)?;
-        let folder = path.parent().unwrap_or(FilePath::new(""));
-        Self::from_ron(&text, &path.display().to_string(), folder, metrics)
+        let written = ScenarioText::open(path).map_err(|error| match error {
+            ScenarioError::Read { path, source, .. } => {
+                let help = Some("a path to a sweep file; configs/sweeps has one".to_owned());
+                ScenarioError::Read { path, source, help }
+            }
+            other => other,
+        })?;
+        Self::read(written, path.parent().unwrap_or(FilePath::new("")), metrics)
     }
 
-    /// The same from a text: `file` names it in the faults, `folder` is where a base file is
-    /// looked for.
+    /// Reads and checks the text of a sweep; a base file is looked for in `folder`.
     ///
     /// # Errors
     /// As [`Sweep::load`].
-    pub fn from_ron(
-        text: &str,
-        file: &str,
+    pub fn read(
+        written: ScenarioText,
         folder: &FilePath,
         metrics: &[String],
     ) -> Result<Self, ScenarioError> {
+        let file: Written = written.read()?;
         let mut axes = Vec::new();
-        let written: Written =
-            parse_checked(text, file, |written| findings(written, metrics, &mut axes))?;
-        let base = if written.base.ends_with(".ron") {
-            folder.join(&written.base).display().to_string()
+        written.require_none(findings(&file, metrics, &mut axes))?;
+        let Written { name, description, base, set, combine, heatmap, .. } = file;
+        let mut text = if base.ends_with(".ron") {
+            ScenarioText::open(folder.join(&base))?
         } else {
-            written.base.clone()
+            ScenarioText::open(&base)?
         };
-        let mut source = ScenarioText::open(&base)?;
-        let wrong = |finding| ScenarioError::of_findings(text, file, vec![finding]);
-        for patch in patches(&written.set) {
-            let at = Path::of("set").key(&patch.path);
-            source
-                .patch(file, &patch.path, &patch.value)
-                .map_err(|fault| wrong(moved(fault, at)))?;
+        let at = Path::of("set");
+        for patch in patches(&set, &at) {
+            apply(&mut text, &patch).map_err(|fault| moved(fault, &written, &[&patch]))?;
         }
-        // A path that does not exist is found here, where its place is known.
-        for (index, axis) in axes.iter().enumerate() {
-            let at = Path::of("axes").index(index);
-            for step in &axis.steps {
-                for Patch { path, value } in &step.patches {
-                    let mut probe = source.clone();
-                    let at = match written.axes[index].path {
-                        Some(_) => at.key("path"),
-                        None => at.key("cases").key(&step.label).key(path),
-                    };
-                    probe.patch(file, path, value).map_err(|fault| wrong(moved(fault, at)))?;
-                }
-                if written.axes[index].path.is_some() {
-                    break;
-                }
-            }
+        // A path that does not exist is found here, before any point is made.
+        for patch in
+            axes.iter().filter_map(|axis| axis.steps.first()).flat_map(|step| &step.patches)
+        {
+            apply(&mut text.clone(), patch).map_err(|fault| moved(fault, &written, &[patch]))?;
         }
-        let base = source.scenario()?;
-        if let Some(map) = &written.heatmap {
-            let years = base.horizon.first_year..=base.horizon.last_year;
-            if !years.contains(&map.year) {
-                let message = format!("the year {} is not simulated", map.year);
-                let help = format!("choose one from {} to {}", years.start(), years.end());
-                let at = Path::of("heatmap").key("year");
-                return Err(wrong(Finding::new(at, message).help(help)));
-            }
-        }
-        let Written { name, description, combine, heatmap, .. } = written;
-        Ok(Self { name, description, axes, combine, heatmap, base, text: source })
+        let of_set = patches(&set, &at);
+        let of_set: Vec<&Patch> = of_set.iter().collect();
+        let base = text.scenario().map_err(|fault| moved(fault, &written, &of_set))?;
+        written.require_none(year_findings(heatmap.as_ref(), &base))?;
+        Ok(Self { name, description, axes, combine, heatmap, base, text, written })
+    }
+
+    /// The scenario of a point that takes these steps.
+    ///
+    /// # Errors
+    /// What is wrong with it, shown in the sweep file where that is the cause.
+    pub fn scenario(&self, steps: &[usize]) -> Result<Scenario, ScenarioError> {
+        let mut text = self.text.clone();
+        let steps = self.axes.iter().zip(steps);
+        let patches: Vec<&Patch> =
+            steps.flat_map(|(axis, step)| &axis.steps[*step].patches).collect();
+        let patched = patches.iter().try_for_each(|patch| apply(&mut text, patch));
+        let scenario = patched.and_then(|()| text.scenario());
+        scenario.map_err(|fault| moved(fault, &self.written, &patches))
     }
 }
 
-/// The first fault of a patch, said at the place of the sweep file that asked for it.
-fn moved(fault: ScenarioError, at: Path) -> Finding {
-    let first = fault.faults().first();
-    let message = first.map_or_else(|| fault.to_string(), |first| first.message.clone());
-    let finding = Finding::new(at, message);
-    match first.and_then(|first| first.help.clone()) {
-        Some(help) => finding.help(help),
-        None => finding,
+/// The name of a patch in faults, until they are shown where the sweep file asks for it.
+fn origin(patch: &Patch) -> String {
+    patch.at.to_string()
+}
+
+fn apply(text: &mut ScenarioText, patch: &Patch) -> Result<(), ScenarioError> {
+    text.patch(&origin(patch), &patch.path, &patch.value)
+}
+
+/// Faults of patches, shown at the place of the sweep file that asked for them.
+fn moved(fault: ScenarioError, written: &ScenarioText, patches: &[&Patch]) -> ScenarioError {
+    let ScenarioError::Invalid(mut faults) = fault else { return fault };
+    for fault in &mut faults {
+        let Some(patch) = patches.iter().find(|patch| origin(patch) == fault.place.file) else {
+            continue;
+        };
+        // Such a text is the path, a sign and the value.
+        let of_path = fault.place.column <= patch.path.chars().count();
+        let at = if of_path { &patch.path_at } else { &patch.at };
+        let finding = Finding::new(at.clone(), "");
+        if let Err(ScenarioError::Invalid(found)) = written.require_none(vec![finding]) {
+            fault.place = found[0].place.clone();
+        }
     }
+    ScenarioError::Invalid(faults)
+}
+
+fn year_findings(map: Option<&Heatmap>, base: &Scenario) -> Vec<Finding> {
+    let years = base.horizon.first_year..=base.horizon.last_year;
+    let unknown = map.filter(|map| !years.contains(&map.year)).map(|map| {
+        let message = format!("the year {} is not simulated", map.year);
+        let help = format!("choose one from {} to {}", years.start(), years.end());
+        Finding::new(Path::of("heatmap").key("year"), message).help(help)
+    });
+    unknown.into_iter().collect()
 }
 
 /// Everything that does not fit together; fills `axes` on the way.
 fn findings(written: &Written, metrics: &[String], axes: &mut Vec<Axis>) -> Vec<Finding> {
     let mut found = Vec::new();
+    let known: Vec<&str> = shipped_names().collect();
+    if !written.base.ends_with(".ron") && !known.contains(&written.base.as_str()) {
+        let fault = unknown(Path::of("base"), "shipped scenario", &written.base, &known);
+        let help = fault.help.clone().unwrap_or_default();
+        found.push(fault.help(format!("{help}; a path must end in `.ron`")));
+    }
     let root = Path::of("axes");
     if written.axes.is_empty() {
         found.push(Finding::new(root.clone(), "a sweep has at least one axis"));
     }
-    let mut taken: Vec<(String, String)> =
-        patches(&written.set).into_iter().map(|patch| (patch.path, "set".to_owned())).collect();
+    let mut taken: Vec<(String, String)> = patches(&written.set, &Path::of("set"))
+        .into_iter()
+        .map(|patch| (patch.path, "set".to_owned()))
+        .collect();
     for (index, written) in written.axes.iter().enumerate() {
         let at = root.index(index);
         let axis = written.read(&at, &mut found);

@@ -3,7 +3,7 @@
 use rayon::prelude::*;
 
 use super::file::{Combine, Sweep, point_count};
-use crate::scenario::{Scenario, ScenarioError};
+use crate::scenario::ScenarioError;
 use crate::study::Watch;
 
 /// One point of a sweep, resolved and checked.
@@ -83,21 +83,6 @@ impl Sweep {
         let words: Vec<String> =
             labels.map(|(label, axis)| format!("{} = {label}", axis.name)).collect();
         words.join(", ")
-    }
-
-    /// The scenario of a point.
-    ///
-    /// # Errors
-    /// What is wrong with it.
-    pub fn scenario(&self, steps: &[usize]) -> Result<Scenario, ScenarioError> {
-        let mut text = self.text.clone();
-        for (axis, step) in self.axes.iter().zip(steps) {
-            let origin = format!("{}: axis {}", self.name, axis.name);
-            for patch in &axis.steps[*step].patches {
-                text.patch(&origin, &patch.path, &patch.value)?;
-            }
-        }
-        text.scenario()
     }
 
     /// Resolves and checks every point, on all cores; the points in their order.
