@@ -27,6 +27,8 @@ const LINE: f64 = 16.0;
 const WIDEST: f64 = 200.0;
 /// No cell is wider, higher or lower.
 const CELL: (f64, f64, f64) = (420.0, 96.0, 26.0);
+/// Lines of a panel's title.
+const MOST_TITLE: usize = 3;
 /// Room for the cells of all panels, one above the other, where they are few.
 const TALL: f64 = 400.0;
 
@@ -49,6 +51,8 @@ pub(super) struct Layout {
     cell: (f64, f64),
     /// Size of the figures; none where they do not fit.
     figures: Option<f64>,
+    /// Titles of the panels, in lines.
+    titles: Vec<Vec<String>>,
     /// Labels of the rows and of the columns, the latter in lines.
     rows: Vec<String>,
     across: Vec<Vec<String>>,
@@ -98,8 +102,14 @@ impl Layout {
         let across: Vec<Vec<String>> =
             heat.x.steps.iter().map(|step| broken(step, cell.0 - 4.0, 3, width)).collect();
         let lines = across.iter().map(Vec::len).max().unwrap_or(1) as f64;
-        let titled = heat.panels.iter().any(|panel| !panel.title.is_empty());
-        let above = if titled { 2.0 * LINE + 10.0 } else { LINE + 8.0 };
+        let room = inset + cell.0 * grid.0 as f64;
+        let title = |panel: &Panel| {
+            broken(&panel.title, room, MOST_TITLE, |text| fonts.width(text, TITLES))
+        };
+        let mut titles: Vec<Vec<String>> = heat.panels.iter().map(title).collect();
+        titles.iter_mut().for_each(|lines| lines.retain(|line| !line.is_empty()));
+        let most = titles.iter().map(Vec::len).max().unwrap_or(0);
+        let above = LINE * (most as f64 + 1.0) + 8.0;
         let below = (lines + 1.0) * LINE + 14.0;
         let footer = Footer::fit(fonts, &heat.meaning, &heat.source, 5);
         let panel = above + cell.1 * grid.1 as f64 + below;
@@ -111,6 +121,7 @@ impl Layout {
             columns,
             cell,
             figures: fit.map(|(_, size)| size).filter(|size| size * 1.3 <= cell.1),
+            titles,
             rows,
             across,
             inset,
@@ -186,7 +197,7 @@ pub(super) fn draw<B: DrawingBackend>(
     let colors = Colors { signed: heat.signed, limit: if largest > 0.0 { largest } else { 1.0 } };
     for (index, panel) in heat.panels.iter().enumerate() {
         cells(pen, heat, layout, &colors, (index, panel))?;
-        labels(pen, heat, layout, (index, panel))?;
+        labels(pen, heat, layout, index)?;
     }
     bar(pen, heat, layout, &colors)?;
     layout.footer.draw(pen, layout.sheet)
@@ -220,7 +231,7 @@ fn labels<B: DrawingBackend>(
     pen: &mut Pen<B>,
     heat: &Heat,
     layout: &Layout,
-    (index, panel): (usize, &Panel),
+    index: usize,
 ) -> Result<(), ReportError> {
     let (left, top) = layout.origin(index);
     let (width, height) = layout.cell;
@@ -229,9 +240,9 @@ fn labels<B: DrawingBackend>(
     let fitted = |pen: &Pen<B>, text: &str, kind: Type| {
         shortened(text, right - edge, false, |text| pen.width(text, kind))
     };
-    if !panel.title.is_empty() {
-        let title = fitted(pen, &panel.title, TITLES);
-        pen.text(&title, (edge, top - LINE - 10.0), Align::Left, TITLES)?;
+    for (line, text) in layout.titles[index].iter().rev().enumerate() {
+        let y = top - 8.0 - LINE * (line as f64 + 1.0) - 2.0;
+        pen.text(text, (edge, y), Align::Left, TITLES)?;
     }
     let grey = Type { color: GREY, ..STEPS };
     let y_label = fitted(pen, &heat.y.label, grey);
@@ -250,7 +261,7 @@ fn labels<B: DrawingBackend>(
     }
     let x_label = fitted(pen, &heat.x.label, grey);
     let (half, y) = (pen.width(&x_label, grey) / 2.0, bottom + layout.below - 8.0);
-    let x = ((left + right) / 2.0).max(edge + half);
+    let x = ((left + right) / 2.0).min(right - half).max(edge + half);
     pen.text(&x_label, (x, y), Align::Center, grey)
 }
 
@@ -266,7 +277,8 @@ fn bar<B: DrawingBackend>(
     if low >= high {
         return Ok(());
     }
-    let left = f64::from(SIZE.0) - BAR_ROOM + 34.0;
+    let (last, _) = layout.origin(layout.columns.min(heat.panels.len()) - 1);
+    let left = last + layout.cell.0 * layout.grid.0 as f64 + 34.0;
     let (_, top) = layout.origin(0);
     let length = (layout.cell.1 * layout.grid.1 as f64).clamp(120.0, 320.0);
     const STRIPES: usize = 160;
