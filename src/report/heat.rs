@@ -139,7 +139,7 @@ impl Heat {
         } else {
             let held: Vec<&str> =
                 others.iter().map(|axis| sweep.axes[*axis].label.as_str()).collect();
-            format!("{} held at the middle step; all points are in sweep.csv. ", held.join(", "))
+            format!("Held at the middle step, though it varies: {}. ", held.join(", "))
         };
         Some(Self {
             title: words.finding(&known),
@@ -367,10 +367,10 @@ impl Words<'_> {
 
     fn meaning(&self, sweep: &Sweep, panels: &[Panel]) -> String {
         let mut text = if self.metric.signed {
-            "Warm and + : short, external capacity is missing. Cool and - : surplus. White: zero."
+            "Warm and + : short, external capacity is missing. Cool and - : surplus. Near white: zero."
                 .to_owned()
         } else {
-            "The darker, the more; white is zero.".to_owned()
+            "The darker, the more; near white is zero.".to_owned()
         };
         let cells = || panels.iter().flat_map(|panel| &panel.cells);
         if self.metric.signed && cells().flatten().any(Cell::unsettled) {
