@@ -99,6 +99,8 @@ fn point(c: &mut Criterion) {
             prefill: Prefill::Chunked,
         },
         router: Router::PowerOfTwo(Seconds(1.0)),
+        source: None,
+        as_of: None,
     };
     let (_, calls) = reference();
     let (accelerator, llm) = (&accelerators()["gb300"], &models()["muse_base"]);

@@ -29,12 +29,15 @@ fn workload(service: Service) -> Workload {
         calls: Growth::Constant(Uncertain::fixed(Factor(1.0))),
         prompt: lengths(600.0),
         cached: Uncertain::fixed(Share(0.3)),
+        images: None,
         output: lengths(40.0),
         thinking: None,
         work_per_token: Uncertain::fixed(AnnualGrowth(0.0)),
         service,
         reach: Reach::Local,
         profile: String::new(),
+        source: None,
+        as_of: None,
     }
 }
 
@@ -46,6 +49,8 @@ fn deployment(model: &str, gpus: u32) -> Deployment {
         layouts: names.map(|name| (name.to_owned(), layout.clone())).into(),
         scheduler: Scheduler { max_sequences: 64, token_budget: 8_192, prefill: Prefill::Chunked },
         router: Router::PowerOfTwo(Seconds(1.0)),
+        source: None,
+        as_of: None,
     }
 }
 
@@ -58,7 +63,12 @@ fn scenario() -> Scenario {
         name: "test".to_owned(),
         description: String::new(),
         sampling: Sampling { worlds: 1, inner_years: 1, seed: 7 },
-        horizon: Horizon { first_year: 2026, last_year: 2029, epoch: Seconds(3_600.0) },
+        horizon: Horizon {
+            first_year: 2026,
+            last_year: 2029,
+            epoch: Seconds(3_600.0),
+            ignore_later: false,
+        },
         decide_on: FleetTime::start_of_year(2027),
         regions: BTreeMap::new(),
         overrides: Vec::new(),
@@ -78,7 +88,7 @@ fn scenario() -> Scenario {
             ("chat".to_owned(), deployment("llama_70b", 1)),
             ("hasty".to_owned(), deployment("muse_small", 1)),
         ]),
-        reload: Seconds(0.0),
+        reload: Uncertain::fixed(Seconds(0.0)),
         sites: BTreeMap::new(),
         contracts: BTreeMap::new(),
         market: Some(sparkgap::supply::Market {
@@ -86,6 +96,8 @@ fn scenario() -> Scenario {
             region: "here".to_owned(),
             price: Uncertain::fixed(DollarsPerGpuHour(2.0)),
             limit: Uncertain::fixed(sparkgap::units::GpuAmount(0.0)),
+            source: None,
+            as_of: None,
         }),
         candidate: Candidate {
             accelerator: "vera_rubin".to_owned(),
@@ -93,6 +105,8 @@ fn scenario() -> Scenario {
             price: Uncertain::fixed(DollarsPerGpuHour(8.5)),
             lead_time: Uncertain::fixed(Seconds(0.0)),
             availability: Share(0.99),
+            source: None,
+            as_of: None,
         },
         reference: "gb300".to_owned(),
         criterion: Criterion {

@@ -313,3 +313,54 @@ fn adequacy_needs_only_a_file() {
     let output = sparkgap(&["adequacy", path, "--samples", "20"]);
     assert!(stdout(&output).contains("LOLE") && stdout(&output).contains("+-"));
 }
+
+/// Runs the small scenario where no file may be larger than some blocks: a disk that fills up.
+#[cfg(unix)]
+#[test]
+fn a_disk_that_fills_up_leaves_nothing_that_looks_complete() {
+    let folder = folder();
+    let out = folder.path().join("out");
+    let line = format!(
+        "trap '' XFSZ; ulimit -f 4; exec '{}' run '{SMALL}' --out '{}'",
+        assert_cmd::cargo::cargo_bin!("sparkgap").display(),
+        text(&out)
+    );
+    let output = Command::new("sh").args(["-c", &line]).output().expect("there is a shell");
+    assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
+    let said = stderr(&output);
+    assert!(said.contains("cannot write") && !said.contains("panicked"), "{said}");
+    let left: Vec<String> = names(&out).into_iter().filter(|name| name != ".serving").collect();
+    for name in left {
+        assert!(names(&out.join(&name)).is_empty(), "{name} holds something");
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn what_cannot_be_read_ends_with_1() {
+    let folder = folder();
+    // A folder, a file that the system does not let be read, a path through a file.
+    let through = format!("{SMALL}/more.ron");
+    for path in [text(folder.path()), "/proc/self/mem", &through] {
+        let output = sparkgap(&["check", path]);
+        assert_eq!(output.status.code(), Some(1), "{path}: {}", stderr(&output));
+        assert!(stderr(&output).contains("cannot read"), "{path}: {}", stderr(&output));
+    }
+}
+
+#[test]
+fn options_override_and_are_named_in_run_ron() {
+    let folder = folder();
+    let out = folder.path().join("out");
+    let options = ["--set", "sites.hall.pue=1.3", "--set", "surges=remove"];
+    let output = run_small(&out, &options);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let run = fs::read_to_string(results(&out).join("run.ron")).expect("it was written");
+    assert!(run.contains("pue: 1.3") && !run.contains("\"news\""), "{run}");
+    for named in ["path: \"sites.hall.pue\"", "was: \"1.2\"", "from: \"--set\"", "\"--worlds\""] {
+        assert!(run.contains(named), "no {named} in:\n{run}");
+    }
+    let output = sparkgap(&["check", SMALL, "--set", "sites.hall.peu=1.3"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(stderr(&output).contains("did you mean `pue`?"), "{}", stderr(&output));
+}

@@ -292,3 +292,31 @@ fn a_year_with_nothing_of_our_own_needs_its_whole_demand() {
         answer.finding
     );
 }
+
+#[test]
+fn a_season_moves_calls_between_months() {
+    let mut flat = scenario(1);
+    for profile in flat.profiles.values_mut() {
+        profile.months.clear();
+    }
+    let mut seasonal = flat.clone();
+    for profile in seasonal.profiles.values_mut() {
+        // Three halves in June, nine tenths in the rest: the mean of 1.5 and 11 x 0.9 is 0.95.
+        profile.months = vec![0.9; 12];
+        profile.months[5] = 1.5;
+    }
+    let (flat, seasonal) = (draw(&flat, Draw::central()), draw(&seasonal, Draw::central()));
+    let classes = flat.world.classes.len();
+    let deferrables = flat.world.deferrables.len();
+    for (month, factor) in [(4, 0.9 / 0.95), (5, 1.5 / 0.95), (17, 1.5 / 0.95)] {
+        let ratio = |of: fn(&DrawnWorld) -> &Vec<f64>, width: usize| {
+            of(&seasonal)[month * width] / of(&flat)[month * width]
+        };
+        assert!((ratio(|drawn| &drawn.world.base, classes) - factor).abs() < 1e-12);
+        let deferrable = ratio(|drawn| &drawn.world.deferrable_base, deferrables);
+        assert!((deferrable - factor).abs() < 1e-12);
+    }
+    // The row of a year is a mean over its months: nearly that of the flat one.
+    let calls = |drawn: &DrawnWorld| drawn.years[1].engine_calls_per_day;
+    assert!((calls(&seasonal) / calls(&flat) - 1.0).abs() < 0.01);
+}

@@ -52,7 +52,11 @@ fn calls(scenario: &Scenario, year: u16) -> BTreeMap<&str, f64> {
 fn tokens_of_call(scenario: &Scenario, workload: &str, year: u16) -> f64 {
     let workload = &scenario.workloads[workload];
     let thinking = workload.thinking.as_ref().map_or(0.0, |part| central(&part.mean, year));
-    central(&workload.prompt.mean, year) + central(&workload.output.mean, year) + thinking
+    let images = workload.images.as_ref().map_or(0.0, |images| {
+        let size = images.per_call.central().0 * images.tokens.central().0;
+        central(&images.share, year) * size
+    });
+    images + central(&workload.prompt.mean, year) + central(&workload.output.mean, year) + thinking
 }
 
 fn tokens(scenario: &Scenario, year: u16) -> f64 {
@@ -281,4 +285,25 @@ fn the_hourly_systems_have_their_exact_answers() {
     let rack = System::load("configs/systems/rack_test.ron").unwrap_or_else(|e| panic!("{e}"));
     assert!((rack.units["rack"].failures.unavailability() - 0.03).abs() < 1e-12);
     assert_eq!((rack.units["rack"].count, rack.hourly_load()), (100, vec![97.0]));
+}
+
+#[test]
+fn every_entry_of_the_default_names_the_source_of_its_plain_numbers() {
+    let scenario = Scenario::embedded();
+    let mut stated: Vec<(&str, &Option<String>, &Option<String>)> = Vec::new();
+    macro_rules! entries {
+        ($($section:ident),+) => {$(
+            for entry in scenario.$section.values() {
+                stated.push((stringify!($section), &entry.source, &entry.as_of));
+            }
+        )+};
+    }
+    entries!(regions, surfaces, workloads, events, surges, deployments, sites);
+    stated.push(("candidate", &scenario.candidate.source, &scenario.candidate.as_of));
+    stated.push(("reload", &scenario.reload.source, &scenario.reload.as_of));
+    let market = scenario.market.as_ref().expect("the default has one");
+    stated.push(("market", &market.source, &market.as_of));
+    for (section, source, as_of) in stated {
+        assert!(source.is_some() && as_of.is_some(), "an entry of {section} names no source");
+    }
 }

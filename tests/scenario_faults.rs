@@ -63,7 +63,7 @@ fn faults_of_single_values_are_shown_where_they_stand() {
         (
             "value: \"triangular(-20, -10, 0) %/yr\"",
             "value: \"triangular(-120, -10, 0) %/yr\"",
-            &["out of range", "between -99.9% and 10000%/yr"],
+            &["out of range", "between -99.9%/yr and 10000%/yr"],
         ),
         (
             "\"us_canada\": \"55%\"",
@@ -189,6 +189,12 @@ const MISFITS: &[(&str, &str, &[&str])] = &[
         "value: \"triangular(0.1, 0.2, 0.3) M users\"",
         &["the cap of a logistic growth must not lie below its start"],
     ),
+    (
+        "tokens: (\n                    value: \"653 tokens\"",
+        "tokens: (\n                    value: \"653k tokens\"",
+        &["images of more than a million tokens", "workloads.instant.images.tokens"],
+    ),
+    ("months: [1.0, 1.0,", "months: [1.0,", &["`months` has 11 values, not 12"]),
     ("pue: 1.25", "pue: 0.9", &["a PUE lies between 1 and 3", "sites.crusoe.pue"]),
 ];
 

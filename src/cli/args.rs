@@ -29,8 +29,14 @@ pub enum Command {
     Check(CheckArguments),
     /// One base scenario along axes: a tidy table and a heatmap; resumes where it was stopped
     Sweep(SweepArguments),
+    /// Write a commented scenario to start from
+    Init(InitArguments),
     /// Loss of load of a reliability test system (two-state units against an hourly load)
     Adequacy(AdequacyArguments),
+    /// Print the completion script of a shell
+    Completions(CompletionsArguments),
+    /// Print the manual page, or write the pages of every command
+    Man(ManArguments),
 }
 
 /// Which scenario, and what is changed in it.
@@ -139,4 +145,33 @@ pub struct AdequacyArguments {
     /// Print JSON instead of the table
     #[arg(long)]
     pub json: bool,
+}
+
+/// Options of `init`.
+#[derive(Debug, Clone, Args)]
+pub struct InitArguments {
+    /// File to write; one that is there is left alone
+    #[arg(default_value = "scenario.ron")]
+    pub file: PathBuf,
+    /// Write a variant of the default scenario instead: some values changed, with comments
+    #[arg(long)]
+    pub variant: bool,
+    /// Write a copy of a shipped scenario instead
+    #[arg(long, value_name = "NAME", conflicts_with = "variant")]
+    pub from: Option<String>,
+}
+
+/// Options of `completions`.
+#[derive(Debug, Clone, Args)]
+pub struct CompletionsArguments {
+    /// Which shell
+    pub shell: clap_complete::Shell,
+}
+
+/// Options of `man`.
+#[derive(Debug, Clone, Args)]
+pub struct ManArguments {
+    /// Folder for the pages of every command; the main page goes to stdout when left out
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
 }

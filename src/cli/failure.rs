@@ -11,6 +11,9 @@ pub enum Failure {
     /// The scenario cannot be read or is wrong.
     #[error("{0}")]
     Scenario(#[from] ScenarioError),
+    /// What was typed cannot be meant.
+    #[error("error: {0}")]
+    Usage(String),
     /// The scenario is well formed but cannot be planned for.
     #[error("error: {0}")]
     Unplannable(String),
@@ -53,7 +56,7 @@ impl Failure {
     pub fn code(&self) -> u8 {
         match self {
             Self::Scenario(fault) | Self::Point { fault, .. } => fault.exit_code(),
-            Self::Unplannable(_) => 2,
+            Self::Usage(_) | Self::Unplannable(_) => 2,
             Self::Report(_) | Self::Unit { .. } | Self::Print(_) | Self::Threads(_) => 1,
             Self::Interrupted | Self::SweepInterrupted => 130,
         }

@@ -5,12 +5,15 @@ mod adequacy;
 mod args;
 mod check;
 mod failure;
+mod init;
+mod manual;
 mod progress;
 mod run;
 mod sweep;
 
 pub use args::{
-    AdequacyArguments, Arguments, CheckArguments, Command, RunArguments, Source, SweepArguments,
+    AdequacyArguments, Arguments, CheckArguments, Command, CompletionsArguments, InitArguments,
+    ManArguments, RunArguments, Source, SweepArguments,
 };
 pub use failure::Failure;
 
@@ -30,6 +33,9 @@ pub fn main() -> ExitCode {
         Some(Command::Check(check)) => check::check(&check),
         Some(Command::Sweep(sweep)) => sweep::sweep(&sweep),
         Some(Command::Adequacy(adequacy)) => adequacy::adequacy(&adequacy),
+        Some(Command::Init(init)) => init::init(&init),
+        Some(Command::Completions(completions)) => manual::completions(&completions),
+        Some(Command::Man(man)) => manual::man(&man),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

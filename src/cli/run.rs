@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use super::args::RunArguments;
-use super::progress::{bar, say, watch_interrupt};
+use super::progress::{bar, say, watch_interrupt, writing};
 use super::{Failure, print, use_threads};
 use crate::plan::{Answer, Unanswered, required_external};
 use crate::report;
@@ -15,7 +15,7 @@ use crate::study::{ServingTable, Watch, characterise};
 /// Runs a scenario and writes its folder of results.
 pub(super) fn run(arguments: &RunArguments) -> Result<(), Failure> {
     let scenario = load(arguments)?;
-    let stop = watch_interrupt();
+    let stop = watch_interrupt(Failure::Interrupted);
     use_threads(arguments.threads)?;
     let folder = results_folder(&arguments.out, &scenario);
     report::check_folder(&arguments.out)?;
@@ -131,6 +131,6 @@ fn write(
         files.push(("gap.svg", report::gap_svg(answer)?.into_bytes()));
         files.push(("gap.png", report::gap_png(answer)?));
     }
-    report::write_folder(folder, &files)?;
+    writing(|| report::write_folder(folder, &files))?;
     Ok(())
 }

@@ -1,9 +1,10 @@
 //! `sparkgap sweep`: one base scenario along axes, every point answered once and kept.
 
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::args::SweepArguments;
-use super::progress::{bar, say, watch_interrupt};
+use super::progress::{bar, say, watch_interrupt, writing};
 use super::{Failure, print, use_threads};
 use crate::plan::{Unanswered, required_external};
 use crate::report::{self, Cell, Heat, SweepTable};
@@ -16,7 +17,7 @@ use crate::study::{
 /// Runs what is not there yet and writes the tables and the map.
 pub(super) fn sweep(arguments: &SweepArguments) -> Result<(), Failure> {
     let sweep = Sweep::load(&arguments.config, &report::metric_names())?;
-    let stop = watch_interrupt();
+    let stop = watch_interrupt(Failure::SweepInterrupted);
     use_threads(arguments.threads)?;
     let (quiet, out) = (arguments.quiet, arguments.out.as_path());
     let resolving = bar(0, "checking points", quiet);
@@ -25,7 +26,7 @@ pub(super) fn sweep(arguments: &SweepArguments) -> Result<(), Failure> {
     let points = sweep.points(watch);
     resolving.finish_and_clear();
     let points = points.map_err(|error| match error {
-        SweepError::Stopped => Failure::Interrupted,
+        SweepError::Stopped => Failure::SweepInterrupted,
         SweepError::Point { point, fault } => Failure::Point { point, fault },
     })?;
     report::check_folder(out)?;
@@ -43,7 +44,7 @@ pub(super) fn sweep(arguments: &SweepArguments) -> Result<(), Failure> {
     );
     let units = out.join("units");
     run(&sweep, &points, (out, &units), Watch { stop, ..Watch::nobody() }, quiet)?;
-    let text = write(&sweep, &points, (out, &units), arguments.no_charts)?;
+    let text = write(&sweep, &points, (out, &units), stop, arguments.no_charts)?;
     print(&text)?;
     say(quiet, &format!("  wrote {}", out.display()));
     Ok(())
@@ -102,11 +103,15 @@ fn write(
     sweep: &Sweep,
     points: &[SweepPoint],
     (out, units): (&Path, &Path),
+    stop: &AtomicBool,
     no_charts: bool,
 ) -> Result<String, Failure> {
     let mut table = SweepTable::begin(out, sweep, &sweep_hash(points))?;
     let mut cells = Vec::with_capacity(points.len());
     for point in points {
+        if stop.load(Ordering::Relaxed) {
+            return Err(Failure::SweepInterrupted);
+        }
         let unit = read_unit(units, &point.hash).ok_or_else(|| Failure::Unit {
             path: units.join(format!("{}.json", point.hash)),
             cause: std::io::Error::other("it was there and is gone or changed; run again"),
@@ -115,12 +120,14 @@ fn write(
         cells.push(sweep.heatmap.as_ref().and_then(|map| Cell::of(&unit.rows, map)));
     }
     let heat = Heat::of(sweep, points, &cells);
-    let mut more = Vec::new();
-    if let Some(heat) = heat.as_ref().filter(|_| !no_charts) {
-        more.push(("heatmap.svg", report::heatmap_svg(heat)?.into_bytes()));
-        more.push(("heatmap.png", report::heatmap_png(heat)?));
-    }
-    table.finish(&more)?;
+    writing(|| {
+        let mut more = Vec::new();
+        if let Some(heat) = heat.as_ref().filter(|_| !no_charts) {
+            more.push(("heatmap.svg", report::heatmap_svg(heat)?.into_bytes()));
+            more.push(("heatmap.png", report::heatmap_png(heat)?));
+        }
+        table.finish(&more)
+    })?;
     Ok(heat.map_or_else(
         || format!("{} points are in sweep.csv.\n", points.len()),
         |heat| format!("{}. {}\n", heat.title, heat.extremes),

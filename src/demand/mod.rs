@@ -17,4 +17,4 @@ pub use growth::{BASE_YEAR, Draws, Growth};
 pub use lengths::{LengthTable, Shape, TokenLengths, length_tables};
 pub use region::Region;
 pub use surface::Surface;
-pub use workload::{Reach, Service, Volume, Workload};
+pub use workload::{Images, Reach, Service, Volume, Workload};

@@ -18,4 +18,10 @@ pub struct Region {
     /// Network round trip to other regions, by name; stated once per pair.
     #[serde(default)]
     pub round_trip: BTreeMap<String, Seconds>,
+    /// Where its plain numbers come from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<String>,
+    /// As of when.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub as_of: Option<String>,
 }

@@ -24,4 +24,10 @@ pub struct Surface {
     pub regions: BTreeMap<String, Share>,
     /// Workloads that the surface offers.
     pub workloads: Vec<String>,
+    /// Where its plain numbers come from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<String>,
+    /// As of when.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub as_of: Option<String>,
 }

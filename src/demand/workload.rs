@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Growth, TokenLengths};
-use crate::units::{AnnualGrowth, Factor, RequestsPerDay, Seconds, Share, Uncertain};
+use crate::units::{AnnualGrowth, Factor, RequestsPerDay, Seconds, Share, Tokens, Uncertain};
 
 /// Where the engine calls of a workload come from.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -47,6 +47,18 @@ pub enum Reach {
     Local,
 }
 
+/// Images that come with a call: prompt tokens beside its text, in no prefix cache.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Images {
+    /// Share of the calls that have images.
+    pub share: Growth<Share>,
+    /// Images of such a call, mean.
+    pub per_call: Uncertain<Factor>,
+    /// Prompt tokens of one image, mean.
+    pub tokens: Uncertain<Tokens>,
+}
+
 /// One workload.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -57,10 +69,13 @@ pub struct Workload {
     pub volume: Volume,
     /// Engine calls per request: agent steps, parallel agents.
     pub calls: Growth<Factor>,
-    /// Prompt tokens of a call, cached ones included.
+    /// Prompt tokens of a call, cached ones included, images not.
     pub prompt: TokenLengths,
-    /// Share of prompt tokens found in the prefix cache.
+    /// Share of these tokens found in the prefix cache.
     pub cached: Uncertain<Share>,
+    /// Images in the calls; none if left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub images: Option<Images>,
     /// Visible output tokens of a call.
     pub output: TokenLengths,
     /// Thinking tokens of a call, decoded like output; none for workloads that do not think.
@@ -75,6 +90,12 @@ pub struct Workload {
     pub reach: Reach,
     /// Daily and weekly curve, by name.
     pub profile: String,
+    /// Where its plain numbers come from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<String>,
+    /// As of when.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub as_of: Option<String>,
 }
 
 impl Workload {

@@ -353,6 +353,7 @@ mod tests {
             cached: 0.0,
             output: 101.0,
             prompt_spread: 1.0,
+            cached_spread: 1.0,
             output_spread: 1.0,
         };
         // 101 steps a call, 100 of them decode; at batch n a decode step takes

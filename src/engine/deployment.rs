@@ -66,4 +66,10 @@ pub struct Deployment {
     pub scheduler: Scheduler,
     /// Spread over replicas.
     pub router: Router,
+    /// Where its plain numbers come from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<String>,
+    /// As of when.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub as_of: Option<String>,
 }

@@ -54,13 +54,24 @@ fn moments(quantiles: &[(f64, f64)]) -> (f64, f64) {
     sums
 }
 
+/// Images in calls: a call has none, or their mean number of tokens.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct ImageTokens {
+    /// Share of the calls that have images.
+    pub share: f64,
+    /// Prompt tokens of all images of such a call, none of them cached.
+    pub tokens: f64,
+}
+
 /// Lengths of the calls of a workload.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct CallShape {
-    /// Prompt tokens, cached ones included.
+    /// Prompt tokens, cached ones included, images not.
     pub prompt: LengthTable,
-    /// Share of a prompt found in the prefix cache.
+    /// Share of these tokens found in the prefix cache.
     pub cached: f64,
+    /// Images beside them.
+    pub images: Option<ImageTokens>,
     /// Visible output tokens.
     pub output: LengthTable,
     /// Thinking tokens, none for calls that do not think.
@@ -76,7 +87,7 @@ impl CallShape {
             let quantiles = vec![(0.0, mean), (1.0, mean)];
             LengthTable { source: String::new(), as_of: String::new(), mean, quantiles }
         };
-        Self { prompt: table(prompt), cached, output: table(output), thinking: None }
+        Self { prompt: table(prompt), cached, images: None, output: table(output), thinking: None }
     }
 
     /// The calls of a workload at a decimal year, every uncertain part at its median; `None` where
@@ -89,9 +100,14 @@ impl CallShape {
             Some(lengths) => Some(table(lengths)?),
             None => None,
         };
+        let images = workload.images.as_ref().map(|images| ImageTokens {
+            share: images.share.central(year).0,
+            tokens: images.per_call.central().0 * images.tokens.central().0,
+        });
         Some(Self {
             prompt: table(&workload.prompt)?,
             cached: workload.cached.central().0,
+            images,
             output: table(&workload.output)?,
             thinking,
         })
@@ -100,7 +116,12 @@ impl CallShape {
     /// Means and spreads.
     #[must_use]
     pub fn means(&self) -> CallMeans {
-        let (prompt, prompt_square) = moments(&self.prompt.quantiles);
+        let (text, text_square) = moments(&self.prompt.quantiles);
+        let images = self.images.unwrap_or(ImageTokens { share: 0.0, tokens: 0.0 });
+        // Images come whatever the length of the text.
+        let prompt = text + images.share * images.tokens;
+        let prompt_square =
+            text_square + images.share * images.tokens * (2.0 * text + images.tokens);
         let (visible, visible_square) = moments(&self.output.quantiles);
         let thinking = self.thinking.as_ref().map(|table| moments(&table.quantiles));
         let (thought, thought_square) = thinking.unwrap_or((0.0, 0.0));
@@ -109,9 +130,10 @@ impl CallShape {
         let spread = |square: f64, mean: f64| if mean > 0.0 { square / (mean * mean) } else { 1.0 };
         CallMeans {
             prompt,
-            cached: prompt * self.cached,
+            cached: text * self.cached,
             output,
             prompt_spread: spread(prompt_square, prompt),
+            cached_spread: spread(text_square, text),
             output_spread: spread(square, output),
         }
     }
@@ -129,6 +151,8 @@ pub struct CallMeans {
     pub output: f64,
     /// Mean square over squared mean of the prompt tokens; 1 when all are equal.
     pub prompt_spread: f64,
+    /// Mean square over squared mean of the cached prompt tokens.
+    pub cached_spread: f64,
     /// Mean square over squared mean of the output tokens.
     pub output_spread: f64,
 }
@@ -144,8 +168,10 @@ impl CallMeans {
     /// Mean number of pairs of computed prompt token and the context that it attends to.
     #[must_use]
     pub fn prefill_pairs(&self) -> f64 {
-        let share = if self.prompt > 0.0 { self.cached / self.prompt } else { 0.0 };
-        self.prompt * self.prompt * self.prompt_spread * (1.0 - share * share) / 2.0
+        let square = |mean: f64, spread: f64| mean * mean * spread;
+        let known = square(self.cached, self.cached_spread);
+        // A spread that is held while means are drawn may make the cached part the larger one.
+        (square(self.prompt, self.prompt_spread) - known).max(0.0) / 2.0
     }
 }
 
@@ -199,18 +225,21 @@ impl Draws {
         let mut prompts = key.stream("prompt lengths");
         let mut outputs = key.stream("output lengths");
         let mut thoughts = key.stream("thinking lengths");
+        let mut pictures = key.stream("images");
         let prompt = Sampler::new(&calls.prompt);
         let output = Sampler::new(&calls.output);
         let thinking = calls.thinking.as_ref().map(Sampler::new);
         let mut at = 0.0;
         let requests = (0..count).map(|index| {
             at += exponential(&mut gaps);
-            let tokens = (prompt.at(uniform(&mut prompts)).round() as u32).max(1);
+            let text = (prompt.at(uniform(&mut prompts)).round() as u32).max(1);
+            let seen = calls.images.filter(|images| uniform(&mut pictures) < images.share);
+            let tokens = text.saturating_add(seen.map_or(0, |seen| seen.tokens.round() as u32));
             let mut made = output.at(uniform(&mut outputs));
             if let Some(thinking) = &thinking {
                 made += thinking.at(uniform(&mut thoughts));
             }
-            let cached = (f64::from(tokens) * calls.cached) as u32;
+            let cached = (f64::from(text) * calls.cached) as u32;
             let request = Request {
                 arrival: EngineTime(0),
                 prompt: tokens,
@@ -294,5 +323,24 @@ mod tests {
         assert!((span - 50_000.0).abs() < 4.0 * 50_000.0 / f64::from(count).sqrt());
         assert!((fast[fast.len() - 1].arrival.seconds() * 2.0 - span).abs() < 1e-6);
         assert!(slow.iter().all(|r| r.output == 7 && r.cached == r.prompt / 4));
+    }
+
+    #[test]
+    fn calls_with_images_have_the_moments_worked_by_hand() {
+        // Text of 1000 tokens, half of it cached; a fifth of the calls has 500 image tokens.
+        let images = Some(ImageTokens { share: 0.2, tokens: 500.0 });
+        let calls = CallShape { images, ..CallShape::fixed(1_000, 0.5, 7) };
+        let means = calls.means();
+        assert_eq!((means.prompt, means.cached), (1_100.0, 500.0));
+        // 0.8 of the calls have 1000 tokens and 0.2 have 1500: mean square 1.25e6.
+        assert!((means.prompt_spread * 1_100.0 * 1_100.0 / 1.25e6 - 1.0).abs() < 1e-12);
+        // (1000^2 - 500^2)/2 and (1500^2 - 500^2)/2 pairs.
+        assert!((means.prefill_pairs() / (0.8 * 375e3 + 0.2 * 1e6) - 1.0).abs() < 1e-12);
+        let count = 100_000;
+        let draws = Draws::new(&calls, count, (0, count), StreamKey::world(1, 0));
+        let with = draws.at_rate(1.0).filter(|request| request.prompt == 1_500).count() as f64;
+        let error = (0.2 * 0.8 / f64::from(count)).sqrt();
+        assert!((with / f64::from(count) - 0.2).abs() < 4.0 * error, "{with}");
+        assert!(draws.at_rate(1.0).all(|r| r.cached == 500 && matches!(r.prompt, 1_000 | 1_500)));
     }
 }

@@ -17,7 +17,7 @@ pub use curve::{
 };
 pub use deployment::{Deployment, Layout, Prefill, Router, Scheduler};
 pub use kv_cache::{BLOCK, BlockGrowth, blocks_of};
-pub use load::{CallMeans, CallShape, Draws, Load, scaled_table};
+pub use load::{CallMeans, CallShape, Draws, ImageTokens, Load, scaled_table};
 pub use model::ReplicaModel;
 pub use replica::{Replica, Totals};
 pub use request::{Latencies, Observer, Request};

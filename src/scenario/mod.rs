@@ -32,7 +32,7 @@ use crate::engine::Deployment;
 use crate::hardware::{Accelerator, Llm};
 use crate::supply::{Candidate, Contract, Market, Site};
 use crate::time::FleetTime;
-use crate::units::{HoursPerYear, Seconds, Share};
+use crate::units::{HoursPerYear, Seconds, Share, Uncertain};
 
 /// How often the model is drawn.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -56,6 +56,10 @@ pub struct Horizon {
     pub last_year: u16,
     /// Length of a demand epoch; divides an hour, or is an hour.
     pub epoch: Seconds,
+    /// Whether deliveries and tranches after the last year are left out without a word; a fault
+    /// otherwise, since a date that is wrong by a digit would lose capacity.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub ignore_later: bool,
 }
 
 /// When capacity counts as sufficient.
@@ -105,7 +109,7 @@ pub struct Scenario {
     /// Deployments by workload name: one for each workload.
     pub deployments: BTreeMap<String, Deployment>,
     /// Time for which a GPU that moves from one workload to another serves neither.
-    pub reload: Seconds,
+    pub reload: Uncertain<Seconds>,
     /// Own and leased sites by name.
     #[serde(default)]
     pub sites: BTreeMap<String, Site>,

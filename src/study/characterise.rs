@@ -12,7 +12,8 @@ use serde::Serialize;
 use super::{Watch, cache};
 use crate::demand::{BASE_YEAR, Service, Workload};
 use crate::engine::{
-    CallMeans, CallShape, Deployment, LatencyLimits, Layout, ReplicaModel, fluid_capacity, measure,
+    CallMeans, CallShape, Deployment, LatencyLimits, Layout, ReplicaModel, Router, Scheduler,
+    fluid_capacity, measure,
 };
 use crate::hardware::{Accelerator, Llm, accelerators, models};
 use crate::rng::StreamKey;
@@ -22,7 +23,7 @@ use crate::units::Seconds;
 
 /// Version of everything between the inputs and a serving point: cached points of another version
 /// are never read.
-pub const MODEL_VERSION: u32 = 2;
+pub const MODEL_VERSION: u32 = 3;
 
 /// Seed of the measurement, the same in every scenario, so that equal deployments share points.
 const SEED: u64 = 1;
@@ -141,7 +142,8 @@ struct Inputs<'a> {
     roofline: [f64; 13],
     kv_tokens: u64,
     layout: &'a Layout,
-    deployment: &'a Deployment,
+    scheduler: &'a Scheduler,
+    router: &'a Router,
     calls: &'a CallShape,
     limits: LatencyLimits,
     seed: u64,
@@ -248,7 +250,8 @@ fn eta_of(task: &Task<'_>, folder: Option<&Path>) -> Option<f64> {
         roofline: model.roofline.coefficients(),
         kv_tokens: model.kv_tokens,
         layout: task.layout,
-        deployment: task.deployment,
+        scheduler: &model.scheduler,
+        router: &model.router,
         calls: &calls,
         limits,
         seed: SEED,

@@ -63,6 +63,12 @@ pub struct Market {
     pub price: Uncertain<DollarsPerGpuHour>,
     /// Most GPUs to be had at any time.
     pub limit: Uncertain<GpuAmount>,
+    /// Where its plain numbers come from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<String>,
+    /// As of when.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub as_of: Option<String>,
 }
 
 /// The external block that the plan sizes.
@@ -79,4 +85,10 @@ pub struct Candidate {
     pub lead_time: Uncertain<Seconds>,
     /// Share of delivered GPUs usable at any time.
     pub availability: Share,
+    /// Where its plain numbers come from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<String>,
+    /// As of when.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub as_of: Option<String>,
 }

@@ -72,4 +72,10 @@ pub struct Site {
     pub maintenance: Share,
     /// What is delivered when.
     pub phases: Vec<Phase>,
+    /// Where its plain numbers come from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<String>,
+    /// As of when.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub as_of: Option<String>,
 }

@@ -132,7 +132,8 @@ pub(super) fn in_range<Q: Quantity>(value: f64, text: &str) -> Result<f64, Quant
         (false, true) => format!("at least {low} {name}"),
         (true, false) => format!("at most {high} {name}"),
         (false, false) if Q::UNITS.iter().any(|u| u.0.starts_with('%')) => {
-            format!("between {}% and {}%{name}", low * 100.0, high * 100.0)
+            let per = if name.starts_with('/') { name } else { "" };
+            format!("between {}%{per} and {}%{per}", low * 100.0, high * 100.0)
         }
         (false, false) => format!("between {low} and {high} {name}"),
     };

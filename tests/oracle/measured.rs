@@ -21,12 +21,21 @@ fn output_rate(
         layouts: [(accelerator.to_owned(), layout.clone())].into(),
         scheduler: Scheduler { max_sequences, token_budget: 128_000, prefill: Prefill::Chunked },
         router: Router::RoundRobin,
+        source: None,
+        as_of: None,
     };
     let hardware = &accelerators()[accelerator];
     let speed = hardware.realised.central().0;
     let llm = &models()[model];
     let replica = ReplicaModel::new(hardware, llm, &layout, &deployment, speed).unwrap();
-    let means = CallMeans { prompt, cached: 0.0, output, prompt_spread: 1.0, output_spread: 1.0 };
+    let means = CallMeans {
+        prompt,
+        cached: 0.0,
+        output,
+        prompt_spread: 1.0,
+        cached_spread: 1.0,
+        output_spread: 1.0,
+    };
     let fluid = fluid_capacity(&replica, &means, tpot.map(Seconds)).unwrap();
     fluid.calls_per_second_per_gpu * output
 }

@@ -252,6 +252,8 @@ fn books_balance_behind_every_router() {
             layouts: [("gb300".to_owned(), layout.clone())].into(),
             scheduler: scheduler(256, 4_096, Prefill::Chunked),
             router,
+            source: None,
+            as_of: None,
         };
         let llm = &models()["gpt_oss_120b"];
         let model = ReplicaModel::new(accelerator, llm, &layout, &deployment, 1.0).unwrap();

@@ -173,7 +173,7 @@ pub fn draw_world(scenario: &Scenario, draw: Draw, rate: &ServingRate<'_>) -> Dr
         events: calendar.events(scenario, draw),
         surges: calendar.surges(scenario),
         on_demand,
-        reload_share: scenario.reload.0 / calendar.epoch_s as f64,
+        reload_share: draw.value("reload", &scenario.reload).0 / calendar.epoch_s as f64,
         sources: supply.sources.len(),
         pools: supply.pools,
         changes: supply.changes,

@@ -7,7 +7,7 @@ use crate::scenario::Scenario;
 /// Mean lengths of a workload's calls at one time.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct CallFacts {
-    /// Prompt tokens, cached ones included.
+    /// Prompt tokens, cached ones and images included.
     pub prompt: f64,
     /// Share of prompt tokens that the prefix cache holds.
     pub cached: f64,
@@ -23,9 +23,18 @@ impl CallFacts {
             draw.growth(&format!("workloads/{name}/{part}"), &lengths.mean, year).0
         };
         let thinking = workload.thinking.as_ref().map_or(0.0, |length| mean("thinking", length));
+        let text = mean("prompt", &workload.prompt);
+        let images = workload.images.as_ref().map_or(0.0, |images| {
+            let at = |part: &str| format!("workloads/{name}/images/{part}");
+            draw.growth(&at("share"), &images.share, year).0
+                * draw.value(&at("per_call"), &images.per_call).0
+                * draw.value(&at("tokens"), &images.tokens).0
+        });
+        let cached = draw.value(&format!("workloads/{name}/cached"), &workload.cached).0;
         Self {
-            prompt: mean("prompt", &workload.prompt),
-            cached: draw.value(&format!("workloads/{name}/cached"), &workload.cached).0,
+            prompt: text + images,
+            // Images are in no cache: the share of the text, as a share of everything.
+            cached: if images > 0.0 { cached * text / (text + images) } else { cached },
             output: mean("output", &workload.output) + thinking,
         }
     }
@@ -64,8 +73,12 @@ impl Volumes {
             }
             for (index, (name, workload)) in scenario.workloads.iter().enumerate() {
                 let calls = draw.growth(&format!("workloads/{name}/calls"), &workload.calls, *year);
+                // Spans are months from January on.
+                let season =
+                    scenario.profiles.get(&workload.profile).map_or(1.0, |p| p.month(span % 12));
                 for region in 0..regions {
-                    volumes.calls[(span * regions + region) * workloads + index] *= calls.0;
+                    volumes.calls[(span * regions + region) * workloads + index] *=
+                        calls.0 * season;
                 }
                 volumes.lengths.push(CallFacts::at(name, workload, draw, *year));
             }

@@ -2,7 +2,7 @@
 
 use super::{Faults, Path, Scenario, highest, lowest};
 use crate::demand::{
-    Growth, Occurrence, Reach, Service, Shape, TokenLengths, Volume, length_tables,
+    Growth, Images, Occurrence, Reach, Service, Shape, TokenLengths, Volume, length_tables,
 };
 use crate::time::FleetTime;
 use crate::units::Seconds;
@@ -85,6 +85,9 @@ pub(super) fn workloads(scenario: &Scenario, faults: &mut Faults) {
         if let Some(thinking) = &workload.thinking {
             lengths(scenario, faults, &path.key("thinking"), thinking);
         }
+        if let Some(images) = &workload.images {
+            pictures(faults, &path.key("images"), images);
+        }
         let service = path.key("service");
         match workload.service {
             Service::Interactive { ttft_p99, tpot_p99 } => {
@@ -100,6 +103,16 @@ pub(super) fn workloads(scenario: &Scenario, faults: &mut Faults) {
         }
         faults.known(path.key("profile"), "profile", &workload.profile, &scenario.profiles);
     }
+}
+
+/// Images have a share, a number and a size that are believed.
+fn pictures(faults: &mut Faults, path: &Path, images: &Images) {
+    faults.growth(&path.key("share"), &images.share);
+    faults.positive(path.key("per_call"), &images.per_call);
+    faults.positive(path.key("tokens"), &images.tokens);
+    let most = highest(&images.per_call) * highest(&images.tokens);
+    let message = "images of more than a million tokens in one call are not believed";
+    faults.require(most <= 1e6, path.key("tokens"), message, "one image has 200 to 1300 tokens");
 }
 
 /// The shape is known, and the mean is above zero in every year.
@@ -177,13 +190,13 @@ pub(super) fn volumes(scenario: &Scenario, faults: &mut Faults) {
     }
 }
 
-/// A profile has 24 hours and 7 days, all above zero.
+/// A profile has 24 hours, 7 days and 12 months if any, all above zero.
 pub(super) fn profiles(scenario: &Scenario, faults: &mut Faults) {
     for (name, profile) in &scenario.profiles {
         let path = Path::of("profiles").key(name);
         let mut curve = |field: &str, values: &[f64], count: usize| {
             let message = format!("`{field}` has {} values, not {count}", values.len());
-            let help = "one for each hour of the day, or each day from Monday";
+            let help = "one for each hour of the day, day from Monday or month from January";
             faults.require(values.len() == count, path.key(field), &message, help);
             let sane = |value: &f64| value.is_finite() && *value > 0.0 && *value < 1e6;
             if let Some(index) = values.iter().position(|value| !sane(value)) {
@@ -195,6 +208,9 @@ pub(super) fn profiles(scenario: &Scenario, faults: &mut Faults) {
         curve("days", &profile.days, 7);
         if !profile.weekend_hours.is_empty() {
             curve("weekend_hours", &profile.weekend_hours, 24);
+        }
+        if !profile.months.is_empty() {
+            curve("months", &profile.months, 12);
         }
         let peak = profile.busiest_five_minutes.0 >= 1.0;
         let message = "the busiest five minutes cannot lie below the hour's mean";

@@ -50,7 +50,7 @@ pub(super) fn decision(scenario: &Scenario, faults: &mut Faults) {
     let message = "the decision lies after the last year";
     let help = "write the date on which a contract could be signed";
     faults.require(scenario.decide_on < end, Path::of("decide_on"), message, help);
-    faults.duration(Path::of("reload"), scenario.reload);
+    faults.uncertain_duration(Path::of("reload"), &scenario.reload);
 }
 
 /// Sections that must have at least one entry.

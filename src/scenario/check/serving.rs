@@ -84,7 +84,7 @@ fn memory(
     };
     if !holds(layout.gpus) {
         let message = format!(
-            "{} has {:.0} GB of weights; {} GPUs of {} with {:.0} GB leave no room for context",
+            "{} has {:.0} GB of weights; {} x {} with {:.0} GB leave no room for context",
             model.label,
             model.params.0 * layout.precision.bytes_per_weight() / 1e9,
             layout.gpus,
@@ -92,7 +92,7 @@ fn memory(
             accelerator.memory.0 * f64::from(layout.gpus) / 1e9
         );
         let help = match (layout.gpus..=accelerator.scale_up_domain).find(|gpus| holds(*gpus)) {
-            Some(gpus) => format!("use {gpus} GPUs or more, fewer bits, or leave the layout out"),
+            Some(gpus) => format!("use at least {gpus} GPUs, fewer bits, or leave the layout out"),
             None => "use fewer bits or leave the layout out: the scale-up links reach no further"
                 .to_owned(),
         };

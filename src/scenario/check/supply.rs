@@ -59,8 +59,15 @@ pub(super) fn phases(scenario: &Scenario, faults: &mut Faults) {
     }
 }
 
-/// A known accelerator on a date on which it exists.
+/// A known accelerator on a date on which it exists, within the horizon.
 fn accelerator(scenario: &Scenario, faults: &mut Faults, path: &Path, name: &str, on: FleetTime) {
+    let horizon = scenario.horizon;
+    let end = FleetTime::start_of_year(horizon.last_year.saturating_add(1));
+    if on >= end && !horizon.ignore_later {
+        let message = format!("{on} lies after the last year, {}", horizon.last_year);
+        let help = "correct the date, end the horizon later, or set horizon.ignore_later to true";
+        faults.add(path.key("on"), message, help);
+    }
     faults.known(path.key("accelerator"), "accelerator", name, &scenario.hardware);
     let early = |entry: &&Accelerator| on < entry.available;
     if let Some(entry) = scenario.hardware.get(name).filter(early) {
