@@ -7,6 +7,8 @@ use crate::plan::{Answer, YearResult};
 use crate::stats::{Estimate, RankedQuantile, Spread};
 use crate::study::SweepRow;
 
+type OfFlag = fn(&YearResult) -> bool;
+
 /// How a number and its error are read from a year.
 pub(super) enum Reading {
     /// P10, P50 and P90 over worlds, each with its 90 % rank interval.
@@ -26,7 +28,7 @@ pub(super) const QUANTILES: [&str; 3] = ["p10", "p50", "p90"];
 const ALL_WORLDS: &str = "need_all_worlds_candidate_gpus";
 
 /// Truths of a year; in the tables of sweeps 1 is true and 0 is false.
-pub(super) const FLAGS: [(&str, fn(&YearResult) -> bool); 2] = [
+const FLAGS: [(&str, OfFlag); 2] = [
     ("need_all_worlds_resolved", |year| year.need_all_worlds.resolved),
     ("can_be_signed", |year| year.can_be_signed),
 ];

@@ -147,8 +147,8 @@ impl Heat {
             subtitle: [metric.drawn(sweep), which(sweep, points, &hash)],
             meaning,
             source: format!(
-                "{rest}Every cell is a simulation of its own, with the same random streams. Source: \
-                 {} points of sweep {}, base scenario {}; all numbers with their intervals are in \
+                "{rest}Every cell is a simulation of its own, with the same random streams. \
+                 Source: {} points of sweep {}, base scenario {}; all numbers with their intervals are in \
                  sweep.csv.",
                 points.len(),
                 sweep.name,
@@ -367,7 +367,8 @@ impl Words<'_> {
 
     fn meaning(&self, sweep: &Sweep, panels: &[Panel]) -> String {
         let mut text = if self.metric.signed {
-            "Warm and + : short, external capacity is missing. Cool and - : surplus. Near white: zero."
+            "Warm and + : short, external capacity is missing. Cool and - : surplus. Near \
+             white: zero."
                 .to_owned()
         } else {
             "The darker, the more; near white is zero.".to_owned()

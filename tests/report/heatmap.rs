@@ -133,8 +133,8 @@ fn the_title_is_read_off_the_cells() {
     );
     assert_eq!(
         title("all_equal"),
-        "Gap in 2030 at the median: -52.3k (surplus) candidate GPUs everywhere; short in none of 15 \
-         cells"
+        "Gap in 2030 at the median: -52.3k (surplus) candidate GPUs everywhere; short in none of \
+         15 cells"
     );
     assert!(title("all_short").ends_with("short in all 15 cells"));
     assert_eq!(title("need"), "Need in 2030 at P90: from 0 to 40 MW IT over 15 cells");

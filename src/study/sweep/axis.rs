@@ -8,8 +8,8 @@ use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use crate::scenario::{Finding, Path, known_names};
 use crate::units::parse_number;
 
-/// Most steps of a range.
-const LONGEST_RANGE: usize = 100_000;
+/// Most points of a sweep, and most steps of a range.
+pub(super) const MOST_POINTS: usize = 100_000;
 
 /// One value of a scenario that is to be replaced.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -216,8 +216,9 @@ impl Range {
         if unit != other {
             return wrong("`from` and `to` have different units", "write both in one unit");
         }
-        if !(2..=LONGEST_RANGE).contains(&self.count) {
-            return wrong("`count` must be 2 or more", "use `values` for a single value");
+        if !(2..=MOST_POINTS).contains(&self.count) {
+            let message = format!("`count` is from 2 to {MOST_POINTS}");
+            return Err((message, "use `values` for a single value".to_owned()));
         }
         if self.log && (from <= 0.0 || to <= 0.0) {
             return wrong("a logarithmic range is above zero", "start above zero, or drop `log`");

@@ -4,11 +4,8 @@ use std::path::Path as FilePath;
 
 use serde::Deserialize;
 
-use super::axis::{Axis, Patch, Patches, WrittenAxis, patches, unknown};
+use super::axis::{Axis, MOST_POINTS, Patch, Patches, WrittenAxis, patches, unknown};
 use crate::scenario::{Finding, Path, Scenario, ScenarioError, ScenarioText, shipped_names};
-
-/// Most points of a sweep.
-const MOST_POINTS: usize = 100_000;
 
 /// How the axes make points.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]

@@ -1,0 +1,503 @@
+//! Sweeps as they are typed: points, resuming, faults and where they are shown.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use sparkgap::report::metric_names;
+use sparkgap::scenario::{ScenarioError, ScenarioText};
+use sparkgap::study::{Combine, Sweep, SweepError, Watch, read_unit};
+use tempfile::TempDir;
+
+const DATA: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data");
+
+/// Three axes: values, a range and cases; two of the eight points are the same scenario.
+const AXES: &str = r#"[
+    (name: "requests", path: "surfaces.app.requests",
+        values: [constant("4 requests/day"), constant("40 requests/day")]),
+    (name: "slip", label: "Slip of own sites", path: "sites.*.slip",
+        range: (from: "0 months", to: "12 months", count: 2)),
+    (name: "power", cases: {"as planned": {}, "the same": {"sites.hall.pue": 1.2}}),
+]"#;
+
+fn sweep_text(axes: &str, rest: &str) -> String {
+    format!(
+        "// A sweep for the tests.\nSweep(\n    name: \"tested\",\n    description: \"\",\n    \
+         base: \"small.ron\",\n    set: {{\"sampling.worlds\": 2}},\n    axes: {axes},\n    \
+         {rest}\n)\n"
+    )
+}
+
+const GRID: &str = "combine: grid,\n    heatmap: (x: \"slip\", y: \"requests\", metric: \
+                    \"gap_candidate_gpus_p50\", year: 2030),";
+
+fn read(text: &str) -> Result<Sweep, ScenarioError> {
+    Sweep::read(ScenarioText::plain(text, "tested.ron"), Path::new(DATA), &metric_names())
+}
+
+fn sound(text: &str) -> Sweep {
+    read(text).unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// A folder with a sweep file and its base.
+fn folder(text: &str) -> TempDir {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    fs::write(folder.path().join("tested.ron"), text).expect("room");
+    fs::copy(Path::new(DATA).join("small.ron"), folder.path().join("small.ron")).expect("room");
+    folder
+}
+
+fn command(folder: &TempDir, out: &Path, more: &[&str]) -> Command {
+    let mut command = Command::new(assert_cmd::cargo::cargo_bin!("sparkgap"));
+    command.arg("sweep").arg(folder.path().join("tested.ron")).arg("--out").arg(out).args(more);
+    command
+}
+
+fn run(folder: &TempDir, out: &Path, more: &[&str]) -> Output {
+    command(folder, out, more).output().expect("the program starts")
+}
+
+fn said(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+fn done(output: &Output) {
+    assert_eq!(output.status.code(), Some(0), "{}", said(output));
+}
+
+/// Every file below a folder with its bytes, measurements of serving left out.
+fn contents(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let mut found = BTreeMap::new();
+    let mut open = vec![folder.to_path_buf()];
+    while let Some(path) = open.pop() {
+        for entry in fs::read_dir(path).expect("a folder") {
+            let path = entry.expect("an entry").path();
+            if path.is_dir() {
+                if !path.ends_with(".serving") {
+                    open.push(path);
+                }
+            } else {
+                let name = path.strip_prefix(folder).expect("below").to_path_buf();
+                // What is written aside is renamed at any time.
+                if let Ok(bytes) = fs::read(&path) {
+                    found.insert(name, bytes);
+                }
+            }
+        }
+    }
+    found
+}
+
+fn units(out: &Path) -> Vec<PathBuf> {
+    let mut units: Vec<PathBuf> = contents(out)
+        .into_keys()
+        .filter(|name| name.extension().is_some_and(|end| end == "json"))
+        .map(|name| out.join(name))
+        .collect();
+    units.sort();
+    units
+}
+
+#[test]
+fn a_grid_counts_like_a_clock() {
+    let sweep = sound(&sweep_text(AXES, GRID));
+    assert_eq!(sweep.count(), 8);
+    let steps: Vec<Vec<usize>> = (0..8).map(|point| sweep.steps(point)).collect();
+    assert_eq!(steps[0], [0, 0, 0]);
+    assert_eq!(steps[1], [0, 0, 1]);
+    assert_eq!(steps[2], [0, 1, 0]);
+    assert_eq!(steps[7], [1, 1, 1]);
+    assert_eq!(
+        sweep.in_words(&steps[3]),
+        "requests = constant(\"4 requests/day\"), slip = 12 months, power = the same"
+    );
+    // What a point says is what its scenario holds; nothing else changes.
+    let scenario = sweep.scenario(&steps[3]).expect("sound");
+    assert_eq!(scenario.sites["hall"].slip.text(), "12 months");
+    assert_eq!(scenario.sampling.worlds, 2);
+    let points = sweep.points(Watch::nobody()).expect("sound");
+    assert_eq!(points.len(), 8);
+    // The second case says what the base says: one answer for both.
+    for pair in points.chunks(2) {
+        assert_eq!(pair[0].hash, pair[1].hash);
+    }
+    assert_eq!(points[3].hash, scenario.hash());
+    assert_ne!(points[0].hash, points[2].hash);
+}
+
+#[test]
+fn zipped_axes_go_together() {
+    let axes = r#"[
+        (name: "a", path: "sampling.seed", values: [1, 2, 3]),
+        (name: "b", path: "sites.hall.pue", range: (from: 1.0, to: 1.44, count: 3, log: true)),
+    ]"#;
+    let sweep = sound(&sweep_text(axes, "combine: zip,"));
+    assert_eq!((sweep.combine, sweep.count()), (Combine::Zip, 3));
+    assert_eq!(sweep.steps(1), [1, 1]);
+    // The geometric mean of 1 and 1.44.
+    assert_eq!(sweep.labels(&[1, 1]), ["2", "1.2"]);
+    assert_eq!(sweep.scenario(&[2, 2]).expect("sound").sampling.seed, 3);
+}
+
+#[test]
+fn a_sweep_answers_every_point_and_resumes_to_the_same_bytes() {
+    let folder = folder(&sweep_text(AXES, GRID));
+    let (whole, other) = (folder.path().join("whole"), folder.path().join("other"));
+    let output = run(&folder, &whole, &["--threads", "1"]);
+    done(&output);
+    let finding = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(finding.starts_with("Gap in 2030 at the median: "), "{finding}");
+    let expected = contents(&whole);
+    let names: Vec<String> = expected.keys().map(|name| name.display().to_string()).collect();
+    let files: Vec<&String> = names.iter().filter(|name| !name.contains("units")).collect();
+    assert_eq!(files, ["heatmap.png", "heatmap.svg", "sweep.csv", "sweep.parquet"]);
+    assert_eq!(units(&whole).len(), 4, "{names:?}");
+    tidy(&expected[Path::new("sweep.csv")]);
+
+    // Other threads, the same bytes. Then: one unit is gone, one torn, one of another program,
+    // and one was changed by hand.
+    done(&run(&folder, &other, &["--threads", "3", "--quiet"]));
+    assert!(contents(&other) == expected, "threads change the bytes");
+    let kept = units(&other);
+    fs::remove_file(&kept[0]).expect("it is there");
+    let text = fs::read_to_string(&kept[1]).expect("it is there");
+    fs::write(&kept[1], &text[..text.len() / 2]).expect("room");
+    let text = fs::read_to_string(&kept[2]).expect("it is there");
+    let foreign = text.replacen("\"version\":\"", "\"version\":\"of another program ", 1);
+    assert_ne!(foreign, text);
+    fs::write(&kept[2], foreign).expect("room");
+    let text = fs::read_to_string(&kept[3]).expect("it is there");
+    let changed = text.replacen("\"value\":", "\"value\":1", 1);
+    fs::write(&kept[3], changed).expect("room");
+    for unit in &kept {
+        let hash = unit.file_stem().and_then(|stem| stem.to_str()).expect("a hash");
+        assert!(read_unit(&other.join("units"), hash).is_none(), "{hash} counts as sound");
+    }
+    done(&run(&folder, &other, &[]));
+    assert!(contents(&other) == expected, "resuming changes the bytes");
+
+    // Nothing is left to do: nothing is written anew but the tables.
+    let before: Vec<_> = units(&other).iter().map(|unit| modified(unit)).collect();
+    let output = run(&folder, &other, &["--no-charts"]);
+    done(&output);
+    assert!(said(&output).contains("0 of 8 points left"), "{}", said(&output));
+    let after: Vec<_> = units(&other).iter().map(|unit| modified(unit)).collect();
+    assert_eq!(before, after);
+}
+
+fn modified(path: &Path) -> std::time::SystemTime {
+    fs::metadata(path).and_then(|meta| meta.modified()).expect("a time")
+}
+
+/// A row for each point, year and metric, in order; rows agree with what a run says.
+fn tidy(csv: &[u8]) {
+    let mut reader = csv::Reader::from_reader(csv);
+    let header: Vec<String> =
+        reader.headers().expect("a header").iter().map(str::to_owned).collect();
+    let first = ["point", "hash", "requests", "slip", "power"];
+    let last = ["year", "metric", "value", "low", "high", "error"];
+    assert_eq!(header, [&first[..], &last[..]].concat());
+    let rows: Vec<csv::StringRecord> = reader.records().map(|row| row.expect("a row")).collect();
+    let metrics = metric_names();
+    assert_eq!(rows.len(), 8 * 7 * metrics.len());
+    for (index, row) in rows.iter().enumerate() {
+        let (point, year) = (index / (7 * metrics.len()), index / metrics.len() % 7);
+        assert_eq!(row[0], (point + 1).to_string());
+        assert_eq!(row[3], *["0 months", "12 months"][point / 2 % 2]);
+        assert_eq!(row[4], *["as planned", "the same"][point % 2]);
+        assert_eq!(row[5], (2026 + year).to_string());
+        assert_eq!(row[6], metrics[index % metrics.len()]);
+        let value = |at: usize| row[at].parse::<f64>().expect("a number");
+        match &row[10] {
+            "" => assert!(row[8].is_empty() && row[9].is_empty(), "{row:?}"),
+            "90 % rank interval" | "90 % bootstrap interval" | "one standard error" => {
+                assert!(value(8) <= value(7) && value(7) <= value(9), "{row:?}");
+            }
+            other => panic!("{other}"),
+        }
+    }
+    // Ten times the requests of the same people.
+    let demand = |point: usize| {
+        let row = rows.iter().find(|row| {
+            row[0] == point.to_string()
+                && &row[5] == "2030"
+                && &row[6] == "user_requests_per_day_p50"
+        });
+        row.expect("the row")[7].parse::<f64>().expect("a number")
+    };
+    assert!((demand(5) / demand(1) - 10.0).abs() < 1e-9, "{} {}", demand(5), demand(1));
+}
+
+#[test]
+fn a_point_is_what_a_run_says() {
+    let axes = "[(name: \"seed\", path: \"sampling.seed\", values: [11])]";
+    let folder = folder(&sweep_text(axes, "combine: grid,"));
+    let out = folder.path().join("out");
+    let output = run(&folder, &out, &[]);
+    done(&output);
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "1 points are in sweep.csv.\n");
+    let alone = folder.path().join("alone");
+    let output = Command::new(assert_cmd::cargo::cargo_bin!("sparkgap"))
+        .args(["run", "--worlds", "2", "--seed", "11", "--no-charts", "--json", "--out"])
+        .args([&alone, &folder.path().join("small.ron")])
+        .output()
+        .expect("the program starts");
+    done(&output);
+    let answer: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    let mut reader = csv::Reader::from_path(out.join("sweep.csv")).expect("written");
+    let rows: Vec<csv::StringRecord> = reader.records().map(|row| row.expect("a row")).collect();
+    let value = |metric: &str, column: usize| {
+        let row = rows.iter().find(|row| &row[3] == "2028" && row[4] == *metric);
+        row.expect("the metric")[column].parse::<f64>().expect("a number")
+    };
+    let year = &answer["years"][2];
+    assert_eq!(rows[0][1], answer["provenance"]["hash"]);
+    let gap = &year["gap_gpus"]["p90"];
+    assert_eq!(Some(value("gap_candidate_gpus_p90", 5)), gap["value"].as_f64());
+    assert_eq!(Some(value("gap_candidate_gpus_p90", 6)), gap["low"].as_f64());
+    let lole = &year["lole_own"];
+    let (mean, error) = (lole["mean"].as_f64(), lole["standard_error"].as_f64());
+    assert_eq!(Some(value("lole_own_h_per_yr_mean", 5)), mean);
+    assert_eq!(
+        value("lole_own_h_per_yr_mean", 7),
+        mean.expect("a mean") + error.expect("an error")
+    );
+}
+
+/// Waits until so many units are there.
+fn wait_for(count: usize, out: &Path, child: &mut Child) {
+    let begun = Instant::now();
+    while units(out).len() < count {
+        assert!(child.try_wait().expect("our child").is_none(), "it ended before");
+        assert!(begun.elapsed() < Duration::from_secs(120), "no unit");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn what_is_interrupted_or_killed_goes_on_to_the_same_bytes() {
+    let axes = r#"[
+        (name: "requests", path: "surfaces.app.requests",
+            values: [constant("4 requests/day"), constant("9 requests/day")]),
+        (name: "slip", path: "sites.*.slip", range: (from: "0 months", to: "9 months", count: 4)),
+    ]"#;
+    let text = sweep_text(axes, GRID).replace("worlds\": 2", "worlds\": 12");
+    let folder = folder(&text);
+    let (whole, other) = (folder.path().join("whole"), folder.path().join("other"));
+    done(&run(&folder, &whole, &[]));
+    let expected = contents(&whole);
+    fs::create_dir(&other).expect("room");
+    for signal in ["-INT", "-KILL"] {
+        let begin = units(&other).len();
+        let mut child = command(&folder, &other, &["--threads", "1"])
+            .stderr(Stdio::piped())
+            .stdout(Stdio::null())
+            .spawn()
+            .expect("the program starts");
+        wait_for(begin + 1, &other, &mut child);
+        let id = child.id().to_string();
+        let sent = Command::new("kill").args([signal, &id]).status().expect("kill is a command");
+        assert!(sent.success());
+        let output = child.wait_with_output().expect("it ends");
+        if signal == "-INT" {
+            assert_eq!(output.status.code(), Some(130), "{}", said(&output));
+            let said = said(&output);
+            assert!(said.contains("every finished point is kept"), "{said}");
+        }
+        let kept = units(&other).len();
+        assert!(kept > begin && kept < 8, "{kept} units");
+        assert!(!other.join("sweep.csv").exists(), "no table of a part");
+    }
+    done(&run(&folder, &other, &[]));
+    let mut resumed = contents(&other);
+    resumed.retain(|name, _| !name.to_string_lossy().ends_with(".partial"));
+    assert!(resumed == expected, "the bytes depend on the interruption");
+}
+
+/// Each text is faulty, says these words, and marks the line that holds these.
+fn all_faulty(cases: &[(String, &str, &str)]) {
+    for (text, words, marked) in cases {
+        let fault = match read(text) {
+            Err(fault) => fault,
+            Ok(sweep) => match sweep.points(Watch::nobody()) {
+                Err(SweepError::Point { point, fault }) => {
+                    assert!(point.starts_with("point 1 of 1 (a = 3)"), "{point}");
+                    fault
+                }
+                other => panic!("{other:?} for {text}"),
+            },
+        };
+        let said = fault.to_string();
+        assert!(said.contains(words), "no `{words}` in\n{said}");
+        let place = &fault.faults()[0].place;
+        assert_eq!(place.file, "tested.ron", "{said}");
+        let line = text.lines().nth(place.line - 1).expect("the line");
+        assert!(line.contains(marked), "line {} is not that of `{marked}`:\n{said}", place.line);
+        assert_eq!(fault.exit_code(), 2);
+    }
+}
+
+/// What holds for the sweep as a whole.
+#[test]
+fn faults_of_a_sweep_are_shown_where_they_are() {
+    let grid = "combine: grid,";
+    let map = |inside: &str| format!("combine: grid,\n    heatmap: ({inside}),");
+    let x = "x: \"slip\", y: \"requests\"";
+    let two = |a: &str, b: &str| {
+        format!(
+            "[(name: \"a\", path: \"sampling.seed\", values: {a}), (name: \"b\", path: \
+             \"sites.hall.pue\", values: {b})]"
+        )
+    };
+    all_faulty(&[
+        (sweep_text("[]", grid), "at least one axis", "axes: []"),
+        (
+            sweep_text(&two("[1, 2]", "[1.1]"), "combine: zip,"),
+            "these have: a 2, b 1",
+            "combine: zip",
+        ),
+        (
+            sweep_text(
+                AXES,
+                &map("x: \"slipp\", y: \"requests\", metric: \"gap_racks_p50\", year: 2030"),
+            ),
+            "did you mean `slip`?",
+            "slipp",
+        ),
+        (
+            sweep_text(AXES, &map(&format!("{x}, metric: \"gap_rack_p50\", year: 2030"))),
+            "did you mean `gap_racks_p50`?",
+            "gap_rack_p50",
+        ),
+        (
+            sweep_text(AXES, &map(&format!("{x}, metric: \"gap_racks_p50\", year: 2040"))),
+            "choose one from 2026 to 2032",
+            "2040",
+        ),
+        (
+            sweep_text(AXES, grid).replace("small.ron", "muse_sprak"),
+            "did you mean `muse_spark`?",
+            "muse_sprak",
+        ),
+        (sweep_text(AXES, "combine: gird,"), "did you mean `grid`?", "gird"),
+        (sweep_text(AXES, "combine: grid, colour: red,"), "unknown field `colour`", "colour"),
+    ]);
+}
+
+/// What holds for one axis.
+#[test]
+fn faults_of_an_axis_are_shown_where_they_are() {
+    let grid = "combine: grid,";
+    let axis = |inside: &str| format!("[(name: \"a\", {inside})]");
+    let two = |a: &str, b: &str| {
+        format!(
+            "[(name: \"a\", path: \"sampling.seed\", values: {a}), (name: \"b\", path: \
+             \"sites.hall.pue\", values: {b})]"
+        )
+    };
+    all_faulty(&[
+        (
+            sweep_text(&axis("path: \"sampling.seed\", values: []"), grid),
+            "without a step",
+            "values: []",
+        ),
+        (sweep_text(&two("[1, 2]", "[1.1, 1.1]"), grid), "`1.1` is given twice", "1.1, 1.1"),
+        (
+            sweep_text(&axis("path: \"sites.halle.slip\", values: [\"1 month\"]"), grid),
+            "did you mean `hall`?",
+            "sites.halle.slip",
+        ),
+        (sweep_text(&axis("path: \"sites.*.slip\", values: [3]"), grid), "", "values: [3]"),
+        (
+            sweep_text(
+                &axis("path: \"reload\", range: (from: \"1 min\", to: \"1 h\", count: 3)"),
+                grid,
+            ),
+            "write both in one unit",
+            "range:",
+        ),
+        (
+            sweep_text(&axis("path: \"sampling.seed\", values: [1], cases: {}"), grid),
+            "exactly one of `values`, `range` and `cases`",
+            "name: \"a\"",
+        ),
+        (sweep_text(&axis("values: [1]"), grid), "has no `path`", "name: \"a\""),
+        (
+            sweep_text(&axis("path: \"sampling.worlds\", values: [1]"), grid),
+            "is changed by `set` too",
+            "sampling.worlds",
+        ),
+        (
+            sweep_text(
+                &axis("path: \"sampling.seed\", range: (from: 1, to: 200000, count: 200000)"),
+                grid,
+            ),
+            "from 2 to 100000",
+            "range:",
+        ),
+        (
+            sweep_text(
+                "[(name: \"a\", path: \"sampling.seed\", range: (from: 1, to: 400, count: 400)), \
+                 (name: \"b\", path: \"sites.hall.pue\", range: (from: 1, to: 2, count: 400))]",
+                grid,
+            ),
+            "160000 points; at most 100000",
+            "axes:",
+        ),
+    ]);
+}
+
+#[test]
+fn failures_end_with_their_codes_and_leave_nothing() {
+    let broken = sweep_text(
+        "[(name: \"pue\", path: \"sites.hall.pue\", values: [1.1, 0.2])]",
+        "combine: grid,",
+    );
+    let wrong = folder(&broken);
+    let out = wrong.path().join("out");
+    let output = run(&wrong, &out, &[]);
+    assert_eq!(output.status.code(), Some(2));
+    let said_of = said(&output);
+    assert!(said_of.contains("point 2 of 2 (pue = 0.2)"), "{said_of}");
+    assert!(said_of.contains("tested.ron:7:"), "{said_of}");
+    assert!(!out.exists(), "nothing is computed before all points are sound");
+
+    let folder = folder(&sweep_text(AXES, GRID));
+    let file = folder.path().join("file");
+    fs::write(&file, "not a folder").expect("room");
+    let output = run(&folder, &file, &[]);
+    assert_eq!(output.status.code(), Some(1), "{}", said(&output));
+    // The units cannot be kept: a file stands where their folder should be.
+    let out = folder.path().join("out");
+    fs::create_dir(&out).expect("room");
+    fs::write(out.join("units"), "not a folder").expect("room");
+    let output = run(&folder, &out, &[]);
+    assert_eq!(output.status.code(), Some(1), "{}", said(&output));
+    assert!(said(&output).contains("units"), "{}", said(&output));
+    let output = command(&folder, &out, &[]).arg("--thread").output().expect("it starts");
+    assert_eq!(output.status.code(), Some(2));
+    fs::remove_file(folder.path().join("tested.ron")).expect("it is there");
+    let output = run(&folder, &out, &[]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(said(&output).contains("tested.ron"), "{}", said(&output));
+}
+
+#[test]
+fn the_shipped_sweeps_are_sound() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("configs/sweeps");
+    let files: Vec<PathBuf> = fs::read_dir(folder)
+        .expect("shipped sweeps")
+        .map(|entry| entry.expect("an entry").path())
+        .collect();
+    assert!(!files.is_empty());
+    for file in files {
+        let sweep = Sweep::load(&file, &metric_names()).unwrap_or_else(|error| panic!("{error}"));
+        let points = sweep.points(Watch::nobody()).unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!(points.len(), sweep.count());
+        let file = file.file_stem().and_then(|stem| stem.to_str());
+        assert_eq!(file, Some(sweep.name.as_str()));
+    }
+}
