@@ -148,8 +148,8 @@ impl Heat {
             meaning,
             source: format!(
                 "{rest}Every cell is a simulation of its own, with the same random streams. \
-                 Source: {} points of sweep {}, base scenario {}; all numbers with their intervals are in \
-                 sweep.csv.",
+                 Source: {} points of sweep {}, base scenario {}; all numbers with their \
+                 intervals are in sweep.csv.",
                 points.len(),
                 sweep.name,
                 sweep.base.name
