@@ -198,6 +198,28 @@ impl Histogram {
     }
 }
 
+/// The lower triangular factor `L` of a symmetric matrix, `L L^T` (Cholesky); `None` unless the
+/// matrix is positive definite.
+#[must_use]
+pub fn cholesky(matrix: &[Vec<f64>]) -> Option<Vec<Vec<f64>>> {
+    let size = matrix.len();
+    let mut factor = vec![vec![0.0; size]; size];
+    for row in 0..size {
+        for column in 0..=row {
+            let known: f64 = (0..column).map(|k| factor[row][k] * factor[column][k]).sum();
+            let left = matrix[row][column] - known;
+            factor[row][column] = if row > column {
+                left / factor[column][column]
+            } else if left > 1e-9 {
+                left.sqrt()
+            } else {
+                return None;
+            };
+        }
+    }
+    Some(factor)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -239,5 +261,15 @@ mod tests {
         left.merge(&right);
         assert_eq!(left, all);
         assert_eq!(all.quantile(1.0), 999 * 999);
+    }
+
+    #[test]
+    fn a_matrix_has_the_factor_worked_by_hand() {
+        // Rows (2), (1, 3) and (-1, 2, 1): their products.
+        let matrix = [vec![4.0, 2.0, -2.0], vec![2.0, 10.0, 5.0], vec![-2.0, 5.0, 6.0]];
+        let factor = vec![vec![2.0, 0.0, 0.0], vec![1.0, 3.0, 0.0], vec![-1.0, 2.0, 1.0]];
+        assert_eq!(cholesky(&matrix), Some(factor));
+        assert_eq!(cholesky(&[vec![1.0, 1.0], vec![1.0, 1.0]]), None);
+        assert_eq!(cholesky(&[vec![1.0, 2.0], vec![2.0, 1.0]]), None);
     }
 }

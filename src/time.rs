@@ -115,6 +115,15 @@ impl FleetTime {
         year as f64 + elapsed as f64 / ((end - start) * DAY) as f64
     }
 
+    /// The instant of a decimal year, the other way round.
+    #[must_use]
+    pub fn of_decimal_year(year: f64) -> Self {
+        let whole = year.floor();
+        let start = Self::start_of_year(whole as u16).0;
+        let next = Self::start_of_year(whole as u16 + 1).0;
+        Self(start + ((year - whole) * (next - start) as f64) as i64)
+    }
+
     /// Hour of the week from Monday 00:00, 0 to 167.
     #[must_use]
     pub fn hour_of_week(self) -> usize {

@@ -81,6 +81,8 @@ fn scenario() -> Scenario {
         profiles: BTreeMap::new(),
         events: BTreeMap::new(),
         surges: BTreeMap::new(),
+        releases: BTreeMap::new(),
+        correlations: Vec::new(),
         hardware: BTreeMap::new(),
         models: BTreeMap::new(),
         deployments: BTreeMap::from([

@@ -13,11 +13,19 @@ fn central<Q: Quantity>(law: &Growth<Q>, year: u16) -> f64 {
     law.central(f64::from(year) + 0.5).base()
 }
 
+/// What the releases until the middle of a year multiply requests by.
+fn released(scenario: &Scenario, year: u16) -> f64 {
+    let middle = FleetTime::start_of_year(year).0 + 182 * 24 * HOUR;
+    let out = scenario.releases.values().filter(|release| release.on.0 <= middle);
+    out.map(|release| release.requests.central().0).product()
+}
+
 /// Assistant users a day, user requests a day.
 fn people(scenario: &Scenario, year: u16) -> (f64, f64) {
     scenario.surfaces.values().fold((0.0, 0.0), |(users, requests), surface| {
         let here = central(&surface.daily_users, year) * central(&surface.adoption, year);
-        (users + here, requests + here * central(&surface.requests, year))
+        let sent = here * central(&surface.requests, year) * released(scenario, year);
+        (users + here, requests + sent)
     })
 }
 
@@ -26,7 +34,10 @@ fn calls(scenario: &Scenario, year: u16) -> BTreeMap<&str, f64> {
     let mut calls: BTreeMap<&str, f64> = BTreeMap::new();
     for surface in scenario.surfaces.values() {
         let users = central(&surface.daily_users, year);
-        let requests = users * central(&surface.adoption, year) * central(&surface.requests, year);
+        let requests = users
+            * central(&surface.adoption, year)
+            * central(&surface.requests, year)
+            * released(scenario, year);
         let offered = || surface.workloads.iter().map(|name| &scenario.workloads[name]);
         let taken: f64 = offered()
             .map(|workload| match &workload.volume {
@@ -109,6 +120,26 @@ fn users_follow_the_facts() {
     assert!((0.85e9..1.15e9).contains(&users));
     // Between 5 and 30 % more requests a year.
     assert!((5.4..19.3).contains(&(requests / users)));
+}
+
+#[test]
+fn releases_spend_a_part_of_what_gets_cheaper() {
+    let scenario = Scenario::embedded();
+    let instant = &scenario.workloads["instant"];
+    let years = 6.0;
+    let net = (1.0 + instant.work_per_token.central().0)
+        * scenario
+            .central_release_work("instant", FleetTime::start_of_year(2033))
+            .powf(1.0 / years);
+    // Between the fall of half and a quarter of the price decline at one quality.
+    assert!((0.80..0.90).contains(&net), "{net}");
+    let at = |work: &str, date: &str| {
+        scenario.central_release_work(work, FleetTime::parse(date).expect("a date"))
+    };
+    assert_eq!(at("hidden", "2033"), 1.0);
+    // Steps: nothing the day before, all of it from the day on.
+    let step = scenario.releases["muse_spark_1_1"].work.central().0;
+    assert_eq!((at("instant", "2026-07-08"), at("instant", "2026-07-09")), (1.0, step));
 }
 
 #[test]

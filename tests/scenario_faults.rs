@@ -151,8 +151,8 @@ const MISFITS: &[(&str, &str, &[&str])] = &[
         &["a surface needs workloads", "workloads"],
     ),
     (
-        "slip: \"0 months\"",
-        "slip: \"normal(1, 3) months\"",
+        "slip: \"0 months\",\n            slip_correlation",
+        "slip: \"normal(1, 3) months\",\n            slip_correlation",
         &["must not be negative", "lognormal", "sites.fleet_2025.slip"],
     ),
     (
@@ -195,6 +195,19 @@ const MISFITS: &[(&str, &str, &[&str])] = &[
         &["images of more than a million tokens", "workloads.instant.images.tokens"],
     ),
     ("months: [1.0, 1.0,", "months: [1.0,", &["`months` has 11 values, not 12"]),
+    (
+        "signed: \"2026-03-31\"",
+        "signed: \"2028\"",
+        &[
+            "signed on 2028-01-01, after its first tranche of 2027-02-15",
+            "coreweave_2.prepay.signed",
+        ],
+    ),
+    (
+        "workloads: [\"instant\", \"thinking\", \"contemplating\", \"agentic\", \"proactive\",\n",
+        "workloads: [\"instant\", \"thinkin\", \"contemplating\", \"agentic\", \"proactive\",\n",
+        &["unknown workload `thinkin`", "did you mean `thinking`?", "workloads[1]"],
+    ),
     ("pue: 1.25", "pue: 0.9", &["a PUE lies between 1 and 3", "sites.crusoe.pue"]),
 ];
 

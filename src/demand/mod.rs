@@ -1,5 +1,5 @@
-//! Who asks for what, when: surfaces, regions, workloads, growth, daily and weekly curves, events
-//! and token lengths.
+//! Who asks for what, when: surfaces, regions, workloads, growth, daily and weekly curves, events,
+//! releases and token lengths.
 //!
 //! Everything here is a description or a closed-form curve; nothing here queues, serves or draws.
 
@@ -8,6 +8,7 @@ mod events;
 mod growth;
 mod lengths;
 mod region;
+mod release;
 mod surface;
 mod workload;
 
@@ -16,5 +17,6 @@ pub use events::{Occurrence, PlannedEvent, Surge};
 pub use growth::{BASE_YEAR, Draws, Growth};
 pub use lengths::{LengthTable, Shape, TokenLengths, length_tables};
 pub use region::Region;
+pub use release::Release;
 pub use surface::Surface;
 pub use workload::{Images, Reach, Service, Volume, Workload};

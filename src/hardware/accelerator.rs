@@ -120,6 +120,10 @@ pub struct Accelerator {
     pub label: String,
     /// First volume deliveries.
     pub available: FleetTime,
+    /// How much later than planned its deliveries come, to everyone alike: added to the slip of
+    /// each site and contract, and to the time a candidate of it takes; on time if left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub delay: Option<Uncertain<Seconds>>,
     /// Dense peak at 4 bits; none where the hardware has no such format.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fp4: Option<FlopsPerSecond>,

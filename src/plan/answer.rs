@@ -128,8 +128,10 @@ fn racks(gpus: f64, candidate: &CandidateFacts) -> f64 {
 /// Last day to sign for a candidate that stands on 1 January. Delay is bought with time, not with
 /// size: the block is ordered earlier, not larger.
 fn sign_by(scenario: &Scenario, year: u16) -> FleetTime {
-    let lead_time = scenario.candidate.lead_time.at(0.9).0 as i64;
-    FleetTime(FleetTime::start_of_year(year).0 - lead_time)
+    let candidate = &scenario.candidate;
+    let delay = scenario.hardware[&candidate.accelerator].delay.as_ref();
+    let ahead = candidate.lead_time.at(0.9).0 + delay.map_or(0.0, |delay| delay.at(0.9).0);
+    FleetTime(FleetTime::start_of_year(year).0 - ahead as i64)
 }
 
 fn year_result(

@@ -5,6 +5,7 @@
 //! floors below.
 
 mod check;
+mod correlation;
 mod cursor;
 mod diagnostic;
 mod include;
@@ -16,6 +17,7 @@ mod resolve;
 mod system;
 mod text;
 
+pub use correlation::RankCorrelation;
 pub use diagnostic::{Diagnostic, Finding, Place, ScenarioError, known_names};
 pub use include::{shipped_names, shipped_text};
 pub use locate::Path;
@@ -27,7 +29,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::demand::{PlannedEvent, Profile, Region, Surface, Surge, Workload};
+use crate::demand::{PlannedEvent, Profile, Region, Release, Surface, Surge, Workload};
 use crate::engine::Deployment;
 use crate::hardware::{Accelerator, Llm};
 use crate::supply::{Candidate, Contract, Market, Site};
@@ -100,6 +102,12 @@ pub struct Scenario {
     /// Random surges by name.
     #[serde(default)]
     pub surges: BTreeMap<String, Surge>,
+    /// Releases of the model by name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub releases: BTreeMap<String, Release>,
+    /// Rank correlations between named draws.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub correlations: Vec<RankCorrelation>,
     /// Accelerators by name: these are added to the shipped catalogue or replace entries of it.
     #[serde(default)]
     pub hardware: BTreeMap<String, Accelerator>,

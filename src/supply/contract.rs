@@ -20,8 +20,31 @@ pub struct Tranche {
     pub accelerator: String,
 }
 
+/// A part of a contract's value that is paid when it is signed and credited, evenly over the
+/// GPU-hours of the term, against what is billed: the total stays the value.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Prepay {
+    /// When it is signed and paid.
+    pub signed: FleetTime,
+    /// Share of the value, a backstop left out.
+    pub share: Uncertain<Share>,
+}
+
+/// Capacity beyond the value that the buyer must take where the supplier cannot sell it elsewhere:
+/// same price, tranches and term.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Backstop {
+    /// Value of all of it.
+    pub value: Uncertain<Dollars>,
+    /// Share of it that the buyer is left with.
+    pub taken: Uncertain<Share>,
+}
+
 /// One contract in hand. The full capacity follows from value, price, tranches and end:
-/// `GPUs = value / (price * sum of share * hours)`, so that its spend integrates to its value.
+/// `GPUs = value / (price * sum of share * hours)`, so that its spend integrates to its value; the
+/// part of a backstop that is taken counts as value.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Contract {
@@ -35,6 +58,12 @@ pub struct Contract {
     pub value: Uncertain<Dollars>,
     /// Price per GPU-hour of its blend.
     pub price: Uncertain<DollarsPerGpuHour>,
+    /// What is paid ahead; nothing if left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prepay: Option<Prepay>,
+    /// What else may have to be taken; nothing if left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub backstop: Option<Backstop>,
     /// Capacity by acceptance date; shares sum to 100 %.
     pub tranches: Vec<Tranche>,
     /// End of the term; late delivery shifts it with the start and keeps the value.

@@ -6,6 +6,6 @@ mod contract;
 mod failure;
 mod site;
 
-pub use contract::{Candidate, Contract, Market, Tranche};
+pub use contract::{Backstop, Candidate, Contract, Market, Prepay, Tranche};
 pub use failure::{TrayLaw, UnitLaw};
 pub use site::{Amount, Outages, Phase, Site};

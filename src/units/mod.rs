@@ -9,7 +9,7 @@ mod parse;
 mod uncertain;
 
 pub use parse::{QuantityError, parse_number, parse_quantity};
-pub use uncertain::{Distribution, Uncertain, correlate};
+pub use uncertain::{Distribution, Uncertain, correlate, normal_score, uniform_of_score};
 
 use std::ops::{Add, AddAssign, Div, Mul, Sub};
 

@@ -75,8 +75,8 @@ impl Distribution {
                     high - ((1.0 - u) * width * (high - mode)).sqrt()
                 }
             }
-            Self::Normal { mean, deviation } => mean + deviation * standard_normal(u),
-            Self::Lognormal { mu, sigma } => libm::exp(mu + sigma * standard_normal(u)),
+            Self::Normal { mean, deviation } => mean + deviation * normal_score(u),
+            Self::Lognormal { mu, sigma } => libm::exp(mu + sigma * normal_score(u)),
             Self::Choice(values) => {
                 let last = values.len() - 1;
                 values[((u * values.len() as f64) as usize).min(last)]
@@ -85,8 +85,9 @@ impl Distribution {
     }
 }
 
-/// Quantile of the standard normal distribution.
-fn standard_normal(u: f64) -> f64 {
+/// Quantile of the standard normal distribution: the normal score of a uniform number.
+#[must_use]
+pub fn normal_score(u: f64) -> f64 {
     Normal::standard().inverse_cdf(u)
 }
 
@@ -94,8 +95,14 @@ fn standard_normal(u: f64) -> f64 {
 /// `own` for the rest (a Gaussian copula); all uniforms lie in (0, 1).
 #[must_use]
 pub fn correlate(common: f64, own: f64, correlation: f64) -> f64 {
-    let score = correlation.sqrt() * standard_normal(common)
-        + (1.0 - correlation).sqrt() * standard_normal(own);
+    let score =
+        correlation.sqrt() * normal_score(common) + (1.0 - correlation).sqrt() * normal_score(own);
+    uniform_of_score(score)
+}
+
+/// The uniform number, ends excluded, of a normal score.
+#[must_use]
+pub fn uniform_of_score(score: f64) -> f64 {
     Normal::standard().cdf(score).clamp(f64::EPSILON, 1.0 - f64::EPSILON)
 }
 

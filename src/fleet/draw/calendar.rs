@@ -129,7 +129,7 @@ impl Calendar {
     }
 
     /// Planned events, widened to whole epochs and cut at the horizon.
-    pub fn events(&self, scenario: &Scenario, draw: Draw) -> Vec<DemandEvent> {
+    pub fn events(&self, scenario: &Scenario, draw: Draw<'_>) -> Vec<DemandEvent> {
         let mut events = Vec::new();
         let horizon = self.epochs as u64 * self.epoch_s;
         for (name, event) in &scenario.events {

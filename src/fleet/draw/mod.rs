@@ -4,6 +4,7 @@
 mod calendar;
 mod merit;
 mod rates;
+mod releases;
 mod supply;
 mod volumes;
 
@@ -14,10 +15,11 @@ use super::world::{OnDemand, World};
 use crate::demand::Growth;
 use crate::rng::StreamKey;
 use crate::scenario::Scenario;
-use crate::units::{Quantity, Uncertain};
+use crate::units::{Quantity, Uncertain, normal_score, uniform_of_score};
 
 use calendar::Calendar;
 use rates::Rates;
+use releases::Releases;
 use supply::Supply;
 use volumes::Volumes;
 
@@ -26,21 +28,23 @@ pub type ServingRate<'a> = dyn Fn(&ServingInputs<'_>) -> f64 + Sync + 'a;
 
 /// The uniform numbers behind a world: drawn by name, or all 1/2 for the central case.
 #[derive(Debug, Clone, Copy)]
-pub struct Draw {
+pub struct Draw<'a> {
     key: Option<StreamKey>,
+    /// Uniform numbers of the shared draws that are correlated.
+    correlated: &'a [(&'a str, f64)],
 }
 
-impl Draw {
+impl Draw<'_> {
     /// The draws of one world.
     #[must_use]
     pub fn of_world(seed: u64, world: u64) -> Self {
-        Self { key: Some(StreamKey::world(seed, world)) }
+        Self { key: Some(StreamKey::world(seed, world)), correlated: &[] }
     }
 
     /// Every uncertain input at its median.
     #[must_use]
     pub fn central() -> Self {
-        Self { key: None }
+        Self { key: None, correlated: &[] }
     }
 
     /// The uniform number of a named input.
@@ -51,8 +55,21 @@ impl Draw {
 
     /// The uniform number of an input that may share its draw.
     fn named(self, name: &str, shared: Option<&str>) -> f64 {
-        shared
-            .map_or_else(|| self.uniform(name), |shared| self.uniform(&format!("shared/{shared}")))
+        let Some(shared) = shared else { return self.uniform(name) };
+        let correlated = self.correlated.iter().find(|entry| entry.0 == shared);
+        correlated.map_or_else(|| self.uniform(&format!("shared/{shared}")), |entry| entry.1)
+    }
+
+    /// The shared draws that the scenario correlates: their own uniform numbers, mixed as normal
+    /// scores. The central case has none.
+    fn correlations(self, scenario: &Scenario) -> Vec<(&str, f64)> {
+        let factors = self.key.and_then(|_| scenario.correlated_draws());
+        let Some((names, factor)) = factors else { return Vec::new() };
+        let score = |name: &&str| normal_score(self.uniform(&format!("shared/{name}")));
+        let scores: Vec<f64> = names.iter().map(score).collect();
+        let mixed = |row: &Vec<f64>| row.iter().zip(&scores).map(|(part, z)| part * z).sum();
+        let uniforms = factor.iter().map(|row| uniform_of_score(mixed(row)));
+        names.into_iter().zip(uniforms).collect()
     }
 
     /// The drawn value of a named input.
@@ -125,10 +142,14 @@ pub enum SourceName {
 
 /// Draws one world of a scenario. `rate` answers what one GPU serves.
 #[must_use]
-pub fn draw_world(scenario: &Scenario, draw: Draw, rate: &ServingRate<'_>) -> DrawnWorld {
+pub fn draw_world(scenario: &Scenario, draw: Draw<'_>, rate: &ServingRate<'_>) -> DrawnWorld {
+    let correlated = draw.correlations(scenario);
+    let draw = Draw { key: draw.key, correlated: &correlated };
     let calendar = Calendar::new(scenario);
-    let volumes = Volumes::new(scenario, draw, &calendar);
-    let rates = Rates::new(scenario, draw, &calendar, &volumes, rate);
+    let releases = Releases::new(scenario, draw, &calendar);
+    let volumes = Volumes::new(scenario, draw, &calendar, &releases);
+    let rows = rates::span_rates(scenario, draw, &calendar, &releases, rate);
+    let rates = Rates::new(scenario, &calendar, &volumes, rows);
     let supply = Supply::new(scenario, draw, &calendar, &rates);
     let (classes, deferrables) = merit::classes(scenario, &calendar);
     let merit = merit::merit(scenario, &calendar, &rates, &supply, &classes);

@@ -1,7 +1,7 @@
 //! What a GPU of each kind serves of each workload, month by month, and what it is worth in
 //! reference and candidate GPUs.
 
-use super::{Calendar, CallFacts, Draw, ServingRate, Volumes};
+use super::{Calendar, CallFacts, Draw, Releases, ServingRate, Volumes};
 use crate::demand::BASE_YEAR;
 use crate::hardware::Accelerator;
 use crate::scenario::Scenario;
@@ -42,12 +42,12 @@ pub(super) struct Rates {
 }
 
 impl Rates {
+    /// From `rows`, the rates of every span (see [`span_rates`]).
     pub fn new(
         scenario: &Scenario,
-        draw: Draw,
         calendar: &Calendar,
         volumes: &Volumes,
-        rate: &ServingRate<'_>,
+        rows: Vec<f64>,
     ) -> Self {
         let names = scenario.accelerators_supplied();
         let index = |name: &String| names.iter().position(|known| known == name).unwrap_or(0);
@@ -55,14 +55,12 @@ impl Rates {
             (index(&scenario.candidate.accelerator), index(&scenario.reference));
         let (accelerators, workloads) = (names.len(), scenario.workloads.len());
         let width = accelerators * workloads;
-        let nodes = node_rates(scenario, draw, calendar, &names, rate);
-        let first = f64::from(calendar.years[0].year);
         let mut rates = Self {
             names,
             accelerators,
             workloads,
             candidate,
-            rates: Vec::with_capacity(calendar.spans.len() * width),
+            rates: Vec::new(),
             reference_cost: Vec::new(),
             candidate_cost: Vec::new(),
             reference_worth: Vec::new(),
@@ -72,9 +70,7 @@ impl Rates {
         };
         let interactive: Vec<bool> =
             scenario.workloads.values().map(|workload| workload.is_interactive()).collect();
-        for (span, middle) in calendar.middles.iter().enumerate() {
-            let row: Vec<f64> =
-                (0..width).map(|column| between(&nodes, width, middle - first, column)).collect();
+        for (span, row) in rows.chunks(width).take(calendar.spans.len()).enumerate() {
             let cost = |rate: f64| if rate > 0.0 { 1.0 / rate } else { f64::INFINITY };
             let costs = |kind: usize| -> Vec<f64> {
                 row[kind * workloads..(kind + 1) * workloads].iter().map(|r| cost(*r)).collect()
@@ -96,11 +92,11 @@ impl Rates {
                 rates.candidate_worth.push(worth(&live, own, &candidate_cost));
                 rates.deferrable_worth.push(worth(&deferrable, own, &candidate_cost));
             }
-            rates.rates.extend(row);
             rates.reference_cost.extend(reference_cost);
             rates.candidate_cost.extend(candidate_cost);
             rates.output_tokens.extend((0..workloads).map(|w| volumes.call(span, w).output));
         }
+        rates.rates = rows;
         rates
     }
 
@@ -110,54 +106,75 @@ impl Rates {
     }
 }
 
-/// Rates at the start of each calendar year, the end of the last one included.
-fn node_rates(
+/// Spans x accelerators x workloads: calls per second of one GPU. Serving is asked at the start of
+/// each calendar year and interpolated to months; where a release makes a step inside a year, the
+/// months on either side go between the ends of the year as they would be with its work and
+/// without, so that the step stays one.
+pub(super) fn span_rates(
     scenario: &Scenario,
-    draw: Draw,
+    draw: Draw<'_>,
     calendar: &Calendar,
-    names: &[String],
+    releases: &Releases,
     rate: &ServingRate<'_>,
 ) -> Vec<f64> {
+    let names = scenario.accelerators_supplied();
+    let workloads = scenario.workloads.len();
     let first = calendar.years[0].year;
-    let mut nodes = Vec::new();
-    for year in first..=first + calendar.years.len() as u16 {
-        let time = FleetTime::start_of_year(year);
-        for name in names {
-            let accelerator = &scenario.hardware[name];
-            let hardware_speed = hardware_speed(name, accelerator, draw, time);
-            for (workload_name, workload) in &scenario.workloads {
-                let deployment = &scenario.deployments[workload_name];
-                let model = &scenario.models[&deployment.model];
-                let work = format!("workloads/{workload_name}/work_per_token");
-                let growth = draw.value(&work, &workload.work_per_token).0;
-                let work = libm::exp(libm::log1p(growth) * (f64::from(year) - BASE_YEAR));
-                let size = draw.value(&format!("models/{}/size", deployment.model), &model.size);
-                nodes.push(rate(&ServingInputs {
-                    workload: workload_name,
-                    accelerator: name,
-                    year: f64::from(year),
-                    call: CallFacts::at(workload_name, workload, draw, f64::from(year)),
-                    size,
-                    speed: hardware_speed / work,
-                }));
+    let years = first..=first + calendar.years.len() as u16;
+    let speeds: Vec<Vec<f64>> = years
+        .map(|year| {
+            let time = FleetTime::start_of_year(year);
+            let speed = |name: &String| hardware_speed(name, &scenario.hardware[name], draw, time);
+            names.iter().map(speed).collect()
+        })
+        .collect();
+    let mut rows = vec![0.0; calendar.spans.len() * names.len() * workloads];
+    for (index, (workload_name, workload)) in scenario.workloads.iter().enumerate() {
+        let model_name = &scenario.deployments[workload_name].model;
+        let size =
+            draw.value(&format!("models/{model_name}/size"), &scenario.models[model_name].size);
+        let growth = format!("workloads/{workload_name}/work_per_token");
+        let growth = libm::log1p(draw.value(&growth, &workload.work_per_token).0);
+        // Rates by accelerator at the start of a year, counted from the first, at a release's work.
+        let node = |year: usize, released: f64| -> Vec<f64> {
+            let at = f64::from(first) + year as f64;
+            let work = libm::exp(growth * (at - BASE_YEAR)) * released;
+            let call = CallFacts::at(workload_name, workload, draw, at);
+            let ask = |(accelerator, speed): (&String, &f64)| {
+                let speed = speed / work;
+                let workload = workload_name;
+                rate(&ServingInputs { workload, accelerator, year: at, call, size, speed })
+            };
+            names.iter().zip(&speeds[year]).map(ask).collect()
+        };
+        let mut ends: Option<(usize, f64, [Vec<f64>; 2])> = None;
+        for (span, middle) in calendar.middles.iter().enumerate() {
+            let (year, released) = (calendar.spans[span].year, releases.work(span, index));
+            let held = match ends.take() {
+                Some(held) if (held.0, held.1) == (year, released) => held,
+                Some((before, work, [_, end])) if (before + 1, work) == (year, released) => {
+                    (year, released, [end, node(year + 1, released)])
+                }
+                _ => (year, released, [node(year, released), node(year + 1, released)]),
+            };
+            let part = (middle - f64::from(first) - year as f64).clamp(0.0, 1.0);
+            for (column, (from, to)) in held.2[0].iter().zip(&held.2[1]).enumerate() {
+                rows[(span * names.len() + column) * workloads + index] = between(*from, *to, part);
             }
+            ends = Some(held);
         }
     }
-    nodes
+    rows
 }
 
-fn hardware_speed(name: &str, accelerator: &Accelerator, draw: Draw, time: FleetTime) -> f64 {
+fn hardware_speed(name: &str, accelerator: &Accelerator, draw: Draw<'_>, time: FleetTime) -> f64 {
     let ceiling = draw.value(&format!("hardware/{name}/software"), &accelerator.software.ceiling);
     let realised = draw.value(&format!("hardware/{name}/realised"), &accelerator.realised);
     realised.0 * accelerator.software_multiplier(ceiling, time)
 }
 
-/// Geometric interpolation between the nodes around `position` years; 0 next to a 0.
-fn between(nodes: &[f64], width: usize, position: f64, column: usize) -> f64 {
-    let last = nodes.len() / width - 1;
-    let lower = (position.floor().max(0.0) as usize).min(last.saturating_sub(1));
-    let part = (position - lower as f64).clamp(0.0, 1.0);
-    let (from, to) = (nodes[lower * width + column], nodes[(lower + 1).min(last) * width + column]);
+/// Geometric interpolation; 0 next to a 0.
+fn between(from: f64, to: f64, part: f64) -> f64 {
     if from <= 0.0 || to <= 0.0 {
         return 0.0;
     }

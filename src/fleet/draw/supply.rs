@@ -20,9 +20,17 @@ struct Stand {
 /// What every pool is built from.
 struct Given<'a> {
     scenario: &'a Scenario,
-    draw: Draw,
+    draw: Draw<'a>,
     calendar: &'a Calendar,
     rates: &'a Rates,
+}
+
+impl Given<'_> {
+    /// Seconds by which every delivery of an accelerator comes late.
+    fn delay(&self, kind: &str) -> i64 {
+        let delay = self.scenario.hardware[kind].delay.as_ref();
+        delay.map_or(0, |delay| self.draw.value(&format!("hardware/{kind}/delay"), delay).0 as i64)
+    }
 }
 
 /// Pools and their changes.
@@ -42,7 +50,7 @@ pub(super) struct Supply {
 }
 
 impl Supply {
-    pub fn new(scenario: &Scenario, draw: Draw, calendar: &Calendar, rates: &Rates) -> Self {
+    pub fn new(scenario: &Scenario, draw: Draw<'_>, calendar: &Calendar, rates: &Rates) -> Self {
         let years = calendar.years.len();
         let given = Given { scenario, draw, calendar, rates };
         let mut supply = Self {
@@ -128,16 +136,29 @@ impl Supply {
         let Given { scenario, draw, calendar, rates } = *given;
         let price = draw.value(&format!("contracts/{name}/price"), &contract.price).0;
         let value = draw.value(&format!("contracts/{name}/value"), &contract.value).0;
-        let full = full_gpus(contract, value, price);
+        let taken = contract.backstop.as_ref().map_or(0.0, |backstop| {
+            let at = |part: &str| format!("contracts/{name}/backstop/{part}");
+            draw.value(&at("value"), &backstop.value).0
+                * draw.value(&at("taken"), &backstop.taken).0
+        });
+        let full = full_gpus(contract, value + taken, price);
+        let prepaid = contract.prepay.as_ref().map_or(0.0, |prepay| {
+            value * draw.value(&format!("contracts/{name}/prepay"), &prepay.share).0
+        });
+        if let Some(prepay) = &contract.prepay {
+            self.pay(calendar, prepay.signed, prepaid);
+        }
+        let billed = price * (1.0 - prepaid / (value + taken));
         let assistant = format!("contracts/{name}/assistant_share");
         let assistant = draw.value(&assistant, &contract.assistant_share).0;
         let mut stands = Vec::new();
         for (number, tranche) in contract.tranches.iter().enumerate() {
             let slip = draw.value(&format!("contracts/{name}/slip/{number}"), &contract.slip).0;
-            let (from, to) = (tranche.on.0 + slip as i64, contract.end.0 + slip as i64);
+            let late = slip as i64 + given.delay(&tranche.accelerator);
+            let (from, to) = (tranche.on.0 + late, contract.end.0 + late);
             let gpus = full * tranche.share.0;
             stands.push((tranche.accelerator.clone(), Stand { from, to, units: gpus }));
-            self.bill(calendar, (from, to), gpus, price, assistant);
+            self.bill(calendar, (from, to), gpus, billed, assistant);
         }
         let mut kinds: Vec<String> = stands.iter().map(|stand| stand.0.clone()).collect();
         kinds.sort();
@@ -168,6 +189,14 @@ impl Supply {
                     most,
                 });
             }
+        }
+    }
+
+    /// A payment on one day; before or after the horizon it is in no year.
+    fn pay(&mut self, calendar: &Calendar, on: FleetTime, dollars: f64) {
+        let year = calendar.years.iter().position(|year| i64::from(year.year) == on.date().0);
+        if let Some(year) = year {
+            self.contract_dollars[year] += dollars;
         }
     }
 
@@ -212,8 +241,8 @@ fn site_stands(given: &Given<'_>, name: &str, site: &Site, kind: &str) -> Vec<St
     for (number, phase) in site.phases.iter().enumerate() {
         let first = &scenario.hardware[&phase.accelerator];
         let own = draw.uniform(&format!("sites/{name}/slip/{number}"));
-        let late = correlate(common, own, site.slip_correlation.0);
-        let slip = site.slip.at(late).0 as i64;
+        let drawn = correlate(common, own, site.slip_correlation.0);
+        let slip = site.slip.at(drawn).0 as i64;
         let amount = format!("sites/{name}/amount/{number}");
         let watts = |gpus: f64, of: &Accelerator| gpus * site.pue.0 * of.power.0;
         let power = match &phase.amount {
@@ -225,14 +254,16 @@ fn site_stands(given: &Given<'_>, name: &str, site: &Site, kind: &str) -> Vec<St
             to: from + of.life.0 as i64,
             units: power / watts(f64::from(of.unit.gpus), of),
         };
-        let from = phase.on.0 + if phase.delivered { 0 } else { slip };
+        let late = if phase.delivered { 0 } else { slip + given.delay(&phase.accelerator) };
+        let from = phase.on.0 + late;
         if phase.accelerator == kind {
             stands.push(stand(from, first));
         }
         if phase.refill.as_deref() == Some(kind) {
             // Clearing and filling a hall again is as late as building it was.
             let retired = from + first.life.0 as i64;
-            stands.push(stand(retired + slip, &scenario.hardware[kind]));
+            let refilled = retired + slip + given.delay(kind);
+            stands.push(stand(refilled, &scenario.hardware[kind]));
         }
     }
     stands

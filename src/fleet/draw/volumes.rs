@@ -1,6 +1,6 @@
 //! How much is asked: users, requests, engine calls and tokens by month, region and workload.
 
-use super::{Calendar, Draw};
+use super::{Calendar, Draw, Releases};
 use crate::demand::{Surface, Volume, Workload};
 use crate::scenario::Scenario;
 
@@ -18,7 +18,7 @@ pub struct CallFacts {
 impl CallFacts {
     /// The means of a workload's calls at a decimal year.
     #[must_use]
-    pub fn at(name: &str, workload: &Workload, draw: Draw, year: f64) -> Self {
+    pub fn at(name: &str, workload: &Workload, draw: Draw<'_>, year: f64) -> Self {
         let mean = |part: &str, lengths: &crate::demand::TokenLengths| {
             draw.growth(&format!("workloads/{name}/{part}"), &lengths.mean, year).0
         };
@@ -56,7 +56,12 @@ pub(super) struct Volumes {
 }
 
 impl Volumes {
-    pub fn new(scenario: &Scenario, draw: Draw, calendar: &Calendar) -> Self {
+    pub fn new(
+        scenario: &Scenario,
+        draw: Draw<'_>,
+        calendar: &Calendar,
+        releases: &Releases,
+    ) -> Self {
         let (regions, workloads) = (scenario.regions.len(), scenario.workloads.len());
         let spans = calendar.spans.len();
         let mut volumes = Self {
@@ -69,7 +74,8 @@ impl Volumes {
         };
         for (span, year) in calendar.middles.iter().enumerate() {
             for (name, surface) in &scenario.surfaces {
-                volumes.add_surface(scenario, draw, span, *year, name, surface);
+                let at = (span, *year, releases.requests(span));
+                volumes.add_surface(scenario, draw, at, name, surface);
             }
             for (index, (name, workload)) in scenario.workloads.iter().enumerate() {
                 let calls = draw.growth(&format!("workloads/{name}/calls"), &workload.calls, *year);
@@ -86,20 +92,20 @@ impl Volumes {
         volumes
     }
 
-    /// Adds the requests of one surface; the calls per request come later.
+    /// Adds the requests of one surface in a span, of which the releases make `released` times as
+    /// many; the calls per request come later.
     fn add_surface(
         &mut self,
         scenario: &Scenario,
-        draw: Draw,
-        span: usize,
-        year: f64,
+        draw: Draw<'_>,
+        (span, year, released): (usize, f64, f64),
         name: &str,
         surface: &Surface,
     ) {
         let at = |part: &str| format!("surfaces/{name}/{part}");
         let people = draw.growth(&at("daily_users"), &surface.daily_users, year).0;
         let users = people * draw.growth(&at("adoption"), &surface.adoption, year).0;
-        let requests = users * draw.growth(&at("requests"), &surface.requests, year).0;
+        let requests = users * draw.growth(&at("requests"), &surface.requests, year).0 * released;
         self.daily_users[span] += users;
         self.user_requests[span] += requests;
         let offered: Vec<(usize, &String, &Workload)> = scenario

@@ -179,7 +179,8 @@ pub(super) fn volumes(scenario: &Scenario, faults: &mut Faults) {
         }
         let rest = offered().any(|workload| workload.volume == Volume::Remainder);
         let middle = u16::midpoint(scenario.horizon.first_year, scenario.horizon.last_year);
-        if !rest && total(middle) < 1.0 - super::TOLERANCE {
+        let some = !surface.workloads.is_empty();
+        if some && !rest && total(middle) < 1.0 - super::TOLERANCE {
             let message = format!(
                 "only {:.0} % of the requests in {middle} go to a workload",
                 total(middle) * 100.0
@@ -262,6 +263,23 @@ pub(super) fn surges(scenario: &Scenario, faults: &mut Faults) {
         faults.require(lasting, path.key("lasts"), "a surge must last", "for example \"2 h\"");
         faults.positive(path.key("factor"), &surge.factor);
         named_regions(scenario, faults, &path, &surge.regions);
+    }
+}
+
+/// Releases change known workloads by factors that are believed.
+pub(super) fn releases(scenario: &Scenario, faults: &mut Faults) {
+    for (name, release) in &scenario.releases {
+        let path = Path::of("releases").key(name);
+        faults.uncertain_duration(path.key("slip"), &release.slip);
+        for (field, factor) in [("work", &release.work), ("requests", &release.requests)] {
+            faults.positive(path.key(field), factor);
+            let message = "a release that multiplies anything by more than 1000 is not believed";
+            faults.require(highest(factor) <= 1e3, path.key(field), message, "1 is no change");
+        }
+        for (index, workload) in release.workloads.iter().enumerate() {
+            let path = path.key("workloads").index(index);
+            faults.known(path, "workload", workload, &scenario.workloads);
+        }
     }
 }
 

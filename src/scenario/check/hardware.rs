@@ -35,6 +35,9 @@ pub(super) fn accelerators(scenario: &Scenario, faults: &mut Faults) {
         faults.positive(path.key("software").key("ceiling"), &entry.software.ceiling);
         faults.positive(path.key("realised"), &entry.realised);
         faults.uncertain_duration(path.key("lead_time"), &entry.lead_time);
+        if let Some(delay) = &entry.delay {
+            faults.uncertain_duration(path.key("delay"), delay);
+        }
         faults.positive_duration(path.key("life"), entry.life);
         unit(faults, &path, entry);
     }

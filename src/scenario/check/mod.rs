@@ -2,6 +2,7 @@
 //! field can know. Each check is a small function that adds what it finds; all of them run, so
 //! that everything wrong is said at once.
 
+mod correlations;
 mod demand;
 mod hardware;
 mod run;
@@ -41,8 +42,11 @@ pub(super) fn findings(scenario: &Scenario) -> Vec<Finding> {
         demand::profiles,
         demand::events,
         demand::surges,
+        demand::releases,
+        correlations::correlations,
         serving::deployments,
         serving::layouts,
+        serving::promises,
         serving::coverage,
         hardware::accelerators,
         hardware::models,

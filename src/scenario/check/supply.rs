@@ -88,6 +88,18 @@ pub(super) fn contracts(scenario: &Scenario, faults: &mut Faults) {
         let some = contract.availability.0 > 0.0;
         let message = "nothing of the contract would ever be usable";
         faults.require(some, path.key("availability"), message, "99 % is usual");
+        if let Some(backstop) = &contract.backstop {
+            faults.positive(path.key("backstop").key("value"), &backstop.value);
+        }
+        let first = contract.tranches.iter().map(|tranche| tranche.on).min();
+        if let (Some(prepay), Some(first)) = (&contract.prepay, first) {
+            let message = format!(
+                "the contract is signed on {}, after its first tranche of {first}",
+                prepay.signed
+            );
+            let path = path.key("prepay").key("signed");
+            faults.require(prepay.signed <= first, path, &message, "correct one of the dates");
+        }
     }
 }
 
