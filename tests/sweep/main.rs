@@ -335,3 +335,17 @@ fn the_shipped_sweeps_are_sound() {
         assert_eq!(file, Some(sweep.name.as_str()));
     }
 }
+
+#[test]
+fn the_sweep_in_the_description_is_sound() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/sweeps.md");
+    let text = fs::read_to_string(path).expect("the description");
+    let (_, example) = text.split_once("```ron\n").expect("an example");
+    let (example, _) = example.split_once("```").expect("its end");
+    let sweep = sound(example);
+    assert_eq!((sweep.count(), sweep.axes[2].label.as_str()), (20, "rubin"));
+    assert_eq!(
+        sweep.points(Watch::nobody()).map_err(|error| error.to_string()).map(|p| p.len()),
+        Ok(20)
+    );
+}
