@@ -10,10 +10,11 @@ mod init;
 mod manual;
 mod progress;
 mod run;
+mod sweep;
 
 pub use args::{
     AdequacyArguments, Arguments, CheckArguments, Command, CompletionsArguments, ExplainArguments,
-    InitArguments, ManArguments, RunArguments, Source,
+    InitArguments, ManArguments, RunArguments, Source, SweepArguments,
 };
 pub use failure::Failure;
 
@@ -32,6 +33,7 @@ pub fn main() -> ExitCode {
         Some(Command::Run(run)) => run::run(&run),
         Some(Command::Check(check)) => check::check(&check),
         Some(Command::Explain(path)) => explain::explain(&path),
+        Some(Command::Sweep(sweep)) => sweep::sweep(&sweep),
         Some(Command::Adequacy(adequacy)) => adequacy::adequacy(&adequacy),
         Some(Command::Init(init)) => init::init(&init),
         Some(Command::Completions(completions)) => manual::completions(&completions),

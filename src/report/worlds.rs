@@ -55,8 +55,10 @@ pub fn worlds_parquet(answer: &Answer) -> Vec<u8> {
 
 fn written(answer: &Answer) -> Result<Vec<u8>> {
     let mut bytes = Vec::new();
+    let from = &answer.provenance;
+    let properties = properties(&from.hash, from.seed, answer.schema);
     let mut file =
-        SerializedFileWriter::new(&mut bytes, Arc::new(schema()?), Arc::new(properties(answer)))?;
+        SerializedFileWriter::new(&mut bytes, Arc::new(schema()?), Arc::new(properties))?;
     let mut group = file.next_row_group()?;
     let rows = &answer.worlds;
     // Parquet has no unsigned physical type; world numbers stay far below the sign bit.
@@ -76,7 +78,7 @@ fn written(answer: &Answer) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
-fn integers<W: std::io::Write + Send>(
+pub(super) fn integers<W: std::io::Write + Send>(
     group: &mut SerializedRowGroupWriter<'_, W>,
     values: &[i32],
 ) -> Result<()> {
@@ -99,18 +101,19 @@ fn schema() -> Result<Type> {
     Type::group_type_builder("worlds").with_fields(fields).build()
 }
 
-fn properties(answer: &Answer) -> WriterProperties {
-    let from = &answer.provenance;
+/// Snappy, and which run it was.
+pub(super) fn properties(hash: &str, seed: u64, schema: u32) -> WriterProperties {
+    let version = env!("CARGO_PKG_VERSION");
     let metadata = [
-        ("sparkgap.hash", from.hash.clone()),
-        ("sparkgap.seed", from.seed.to_string()),
-        ("sparkgap.version", from.version.clone()),
-        ("sparkgap.schema", answer.schema.to_string()),
+        ("sparkgap.hash", hash.to_owned()),
+        ("sparkgap.seed", seed.to_string()),
+        ("sparkgap.version", version.to_owned()),
+        ("sparkgap.schema", schema.to_string()),
     ];
     let metadata = metadata.map(|(key, value)| KeyValue::new(key.to_owned(), value));
     WriterProperties::builder()
         .set_compression(Compression::SNAPPY)
-        .set_created_by(format!("sparkgap {}", from.version))
+        .set_created_by(format!("sparkgap {version}"))
         .set_key_value_metadata(Some(metadata.to_vec()))
         .build()
 }

@@ -53,7 +53,7 @@ pub struct Outages {
 
 /// Training of a site that may be interrupted: its GPUs may be borrowed while interactive work is
 /// left after everything else of our own.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Training {
     /// Share of the site's GPUs that may be borrowed.
