@@ -175,6 +175,24 @@ impl<'de> serde::Deserialize<'de> for FleetTime {
     }
 }
 
+impl schemars::JsonSchema for FleetTime {
+    fn inline_schema() -> bool {
+        true
+    }
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "FleetTime".into()
+    }
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({ "x-quantity": {
+            "kind": "date",
+            "examples": ["2029-Q3", "2027-01-15"],
+            "units": [],
+            "range": "1970 to 2200",
+            "bare": false,
+        } })
+    }
+}
+
 impl serde::Serialize for FleetTime {
     fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
         to.collect_str(self)

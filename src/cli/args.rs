@@ -31,6 +31,8 @@ pub enum Command {
     Sweep(SweepArguments),
     /// Write a commented scenario to start from
     Init(InitArguments),
+    /// Say what a field of a scenario means: form, unit, range, default, who uses it
+    Explain(ExplainArguments),
     /// Loss of load of a reliability test system (two-state units against an hourly load)
     Adequacy(AdequacyArguments),
     /// Print the completion script of a shell
@@ -107,6 +109,17 @@ pub struct CheckArguments {
     /// Which scenario
     #[command(flatten)]
     pub source: Source,
+    /// List all values without a source, and all uncertain ones
+    #[arg(long)]
+    pub all: bool,
+}
+
+/// Options of `explain`.
+#[derive(Debug, Clone, Args)]
+pub struct ExplainArguments {
+    /// Path as in messages (`sites.prometheus.phases[0].on`) or a pattern (`sites.*.pue`); the
+    /// sections when left out
+    pub path: Option<String>,
 }
 
 /// Options of `sweep`.

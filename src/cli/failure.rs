@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use crate::report::ReportError;
 use crate::scenario::ScenarioError;
+use crate::scenario::describe::UnknownField;
 
 /// Why a command ended early.
 #[derive(Debug, thiserror::Error)]
@@ -17,6 +18,9 @@ pub enum Failure {
     /// The scenario is well formed but cannot be planned for.
     #[error("error: {0}")]
     Unplannable(String),
+    /// No field of a scenario has that path.
+    #[error("error: {0}\n  help: {help}", help = .0.help)]
+    UnknownField(#[from] UnknownField),
     /// Results cannot be drawn or written.
     #[error("error: {0}")]
     Report(#[from] ReportError),
@@ -56,7 +60,7 @@ impl Failure {
     pub fn code(&self) -> u8 {
         match self {
             Self::Scenario(fault) | Self::Point { fault, .. } => fault.exit_code(),
-            Self::Usage(_) | Self::Unplannable(_) => 2,
+            Self::Usage(_) | Self::Unplannable(_) | Self::UnknownField(_) => 2,
             Self::Report(_) | Self::Unit { .. } | Self::Print(_) | Self::Threads(_) => 1,
             Self::Interrupted | Self::SweepInterrupted => 130,
         }

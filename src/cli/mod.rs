@@ -4,6 +4,7 @@
 mod adequacy;
 mod args;
 mod check;
+mod explain;
 mod failure;
 mod init;
 mod manual;
@@ -12,8 +13,8 @@ mod run;
 mod sweep;
 
 pub use args::{
-    AdequacyArguments, Arguments, CheckArguments, Command, CompletionsArguments, InitArguments,
-    ManArguments, RunArguments, Source, SweepArguments,
+    AdequacyArguments, Arguments, CheckArguments, Command, CompletionsArguments, ExplainArguments,
+    InitArguments, ManArguments, RunArguments, Source, SweepArguments,
 };
 pub use failure::Failure;
 
@@ -32,6 +33,7 @@ pub fn main() -> ExitCode {
         Some(Command::Run(run)) => run::run(&run),
         Some(Command::Check(check)) => check::check(&check),
         Some(Command::Sweep(sweep)) => sweep::sweep(&sweep),
+        Some(Command::Explain(path)) => explain::explain(&path),
         Some(Command::Adequacy(adequacy)) => adequacy::adequacy(&adequacy),
         Some(Command::Init(init)) => init::init(&init),
         Some(Command::Completions(completions)) => manual::completions(&completions),

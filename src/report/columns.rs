@@ -34,7 +34,7 @@ const FLAGS: [(&str, OfFlag); 2] = [
 ];
 
 /// Every number of a year; the name ends in its unit.
-pub(super) const COLUMNS: [(&str, Reading); 35] = [
+pub(super) const COLUMNS: [(&str, Reading); 36] = [
     ("daily_users_people", Quantiles(|year| year.daily_users)),
     ("user_requests_per_day", Quantiles(|year| year.user_requests_per_day)),
     ("engine_calls_per_day", Quantiles(|year| year.engine_calls_per_day)),
@@ -70,6 +70,7 @@ pub(super) const COLUMNS: [(&str, Reading); 35] = [
         Mean(|year| year.eue_with_contracts.reference_gpu_hours),
     ),
     ("deferrable_misses_share", Mean(|year| year.deferrable_misses)),
+    ("borrowed_reference_gpu_h_per_yr", Mean(|year| year.borrowed_gpu_hours)),
     ("short_worlds_share", Plain(|year| year.short_worlds)),
     (
         ALL_WORLDS,
