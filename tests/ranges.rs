@@ -290,7 +290,7 @@ const PROBES: &[Probe] = &[
     ),
     (
         "1 to 8 entries, 0% or more each; sum to 100 %; in reach of every interactive workload",
-        r#"[{"europe": "100%"}]"#,
+        r#"[{"us_canada": "100%"}]"#,
         r#"[{"europe": "99%"}, {}]"#,
         &["candidate.regions"],
     ),

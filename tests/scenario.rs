@@ -1,81 +1,8 @@
-//! The default scenario against the facts that it claims, and the reliability test systems.
+//! The default scenario as a file, and the reliability test systems. What it claims is in
+//! `acceptance.rs`.
 
-use std::collections::BTreeMap;
-
-use sparkgap::demand::{Growth, Volume};
 use sparkgap::scenario::{Scenario, System};
-use sparkgap::supply::Contract;
-use sparkgap::time::{FleetTime, HOUR};
-use sparkgap::units::Quantity;
-
-/// Value of a growth law in the middle of a year, every part at its median.
-fn central<Q: Quantity>(law: &Growth<Q>, year: u16) -> f64 {
-    law.central(f64::from(year) + 0.5).base()
-}
-
-/// What the releases until the middle of a year multiply requests by.
-fn released(scenario: &Scenario, year: u16) -> f64 {
-    let middle = FleetTime::start_of_year(year).0 + 182 * 24 * HOUR;
-    let out = scenario.releases.values().filter(|release| release.on.0 <= middle);
-    out.map(|release| release.requests.central().0).product()
-}
-
-/// Assistant users a day, user requests a day.
-fn people(scenario: &Scenario, year: u16) -> (f64, f64) {
-    scenario.surfaces.values().fold((0.0, 0.0), |(users, requests), surface| {
-        let here = central(&surface.daily_users, year) * central(&surface.adoption, year);
-        let sent = here * central(&surface.requests, year) * released(scenario, year);
-        (users + here, requests + sent)
-    })
-}
-
-/// Engine calls a day by workload.
-fn calls(scenario: &Scenario, year: u16) -> BTreeMap<&str, f64> {
-    let mut calls: BTreeMap<&str, f64> = BTreeMap::new();
-    for surface in scenario.surfaces.values() {
-        let users = central(&surface.daily_users, year);
-        let requests = users
-            * central(&surface.adoption, year)
-            * central(&surface.requests, year)
-            * released(scenario, year);
-        let offered = || surface.workloads.iter().map(|name| &scenario.workloads[name]);
-        let taken: f64 = offered()
-            .map(|workload| match &workload.volume {
-                Volume::ShareOfRequests(share) => central(share, year),
-                _ => 0.0,
-            })
-            .sum();
-        for name in &surface.workloads {
-            let workload = &scenario.workloads[name];
-            let here = match &workload.volume {
-                Volume::ShareOfRequests(share) => requests * central(share, year),
-                Volume::Remainder => requests * (1.0 - taken),
-                Volume::PerUserRequest(count) => requests * central(count, year),
-                Volume::PerDailyUser(rate) => users * central(rate, year),
-            };
-            *calls.entry(name).or_default() += here * central(&workload.calls, year);
-        }
-    }
-    calls
-}
-
-/// Tokens of a call, prompt, output and thinking.
-fn tokens_of_call(scenario: &Scenario, workload: &str, year: u16) -> f64 {
-    let workload = &scenario.workloads[workload];
-    let thinking = workload.thinking.as_ref().map_or(0.0, |part| central(&part.mean, year));
-    let images = workload.images.as_ref().map_or(0.0, |images| {
-        let size = images.per_call.central().0 * images.tokens.central().0;
-        central(&images.share, year) * size
-    });
-    images + central(&workload.prompt.mean, year) + central(&workload.output.mean, year) + thinking
-}
-
-fn tokens(scenario: &Scenario, year: u16) -> f64 {
-    calls(scenario, year)
-        .iter()
-        .map(|(workload, calls)| calls * tokens_of_call(scenario, workload, year))
-        .sum()
-}
+use sparkgap::time::FleetTime;
 
 #[test]
 fn the_default_is_sound_and_stands_alone() {
@@ -89,7 +16,9 @@ fn the_default_is_sound_and_stands_alone() {
     assert_eq!(again.hash(), scenario.hash());
     assert!(scenario.hash().len() == 64 && scenario.hash().bytes().all(|b| b.is_ascii_hexdigit()));
     // Only what is used is kept, and all of it.
-    assert!(scenario.hardware.contains_key("mtia_500") && !scenario.hardware.contains_key("h200"));
+    assert!(
+        scenario.hardware.contains_key("mtia_500") && !scenario.hardware.contains_key("mi355x")
+    );
     assert!(
         scenario.models.contains_key("muse_base") && !scenario.models.contains_key("muse_next")
     );
@@ -106,20 +35,6 @@ fn an_entry_of_the_file_replaces_the_catalogues() {
     let text = scenario.to_ron();
     let again = Scenario::from_ron(&text, "own.ron").unwrap_or_else(|error| panic!("{error}"));
     assert_eq!(again.hardware["gb300"].label, "GB300, mine");
-}
-
-#[test]
-fn users_follow_the_facts() {
-    let scenario = Scenario::embedded();
-    let (users, requests) = people(&scenario, 2026);
-    println!("2026: {:.0} M users a day, {:.2} requests each", users / 1e6, requests / users);
-    assert!((230e6..270e6).contains(&users));
-    assert!((3.7..4.5).contains(&(requests / users)));
-    let (users, requests) = people(&scenario, 2032);
-    println!("2032: {:.0} M users a day, {:.2} requests each", users / 1e6, requests / users);
-    assert!((0.85e9..1.15e9).contains(&users));
-    // Between 5 and 30 % more requests a year.
-    assert!((5.4..19.3).contains(&(requests / users)));
 }
 
 #[test]
@@ -140,112 +55,6 @@ fn releases_spend_a_part_of_what_gets_cheaper() {
     // Steps: nothing the day before, all of it from the day on.
     let step = scenario.releases["muse_spark_1_1"].work.central().0;
     assert_eq!((at("instant", "2026-07-08"), at("instant", "2026-07-09")), (1.0, step));
-}
-
-#[test]
-fn token_volumes_stay_between_the_published_bounds() {
-    let scenario = Scenario::embedded();
-    for year in 2026..=2032 {
-        let by_call = calls(&scenario, year);
-        print!("{year}: {:.1} T tokens a day:", tokens(&scenario, year) / 1e12);
-        for (workload, calls) in &by_call {
-            let part = calls * tokens_of_call(&scenario, workload, year);
-            print!(" {workload} {:.2} B calls {:.1} T", calls / 1e9, part / 1e12);
-        }
-        println!();
-    }
-    let first = tokens(&scenario, 2026);
-    assert!((1e12..40e12).contains(&first), "{first:e}");
-    // A tenth of 120 quadrillion a month.
-    let later = tokens(&scenario, 2030);
-    assert!((first..400e12).contains(&later), "{later:e}");
-}
-
-#[test]
-fn proactive_calls_are_three_tenths_per_family_user() {
-    let calls = calls(&Scenario::embedded(), 2026)["proactive"];
-    assert!((calls / 3.56e9 - 0.3).abs() < 0.02, "{calls:e}");
-}
-
-/// Peak over mean and weekend over weekday of an hourly week.
-fn shape(week: &[f64]) -> (f64, f64) {
-    let mean = |hours: &[f64]| hours.iter().sum::<f64>() / hours.len() as f64;
-    let peak = week.iter().copied().fold(0.0, f64::max);
-    (peak / mean(week), mean(&week[120..]) / mean(&week[..120]))
-}
-
-#[test]
-fn pooling_flattens_the_demand_of_the_regions() {
-    let scenario = Scenario::embedded();
-    let mut global = vec![0.0; 168];
-    for (name, region) in &scenario.regions {
-        let mut here = vec![0.0; 168];
-        for surface in scenario.surfaces.values() {
-            let users = central(&surface.daily_users, 2026) * central(&surface.adoption, 2026);
-            let requests = users * central(&surface.requests, 2026) * surface.regions[name].0;
-            // What people ask for directly.
-            let week = scenario.profiles[&scenario.workloads["instant"].profile].week();
-            for (offset, share) in &region.time_zones {
-                for (hour, sum) in here.iter_mut().enumerate() {
-                    let local = (hour as f64 + offset.0 / 3600.0).rem_euclid(168.0) as usize;
-                    *sum += requests * share * week[local];
-                }
-            }
-        }
-        let (peak, weekend) = shape(&here);
-        println!("{name}: peak {peak:.2}, weekend {weekend:.2}");
-        assert!((1.5..2.4).contains(&peak) && (0.55..1.05).contains(&weekend));
-        global.iter_mut().zip(&here).for_each(|(sum, part)| *sum += part);
-    }
-    let (peak, weekend) = shape(&global);
-    println!("all: peak {peak:.2}, weekend {weekend:.2}");
-    assert!((1.15..1.6).contains(&peak) && (0.55..1.05).contains(&weekend));
-}
-
-fn hours(from: FleetTime, to: FleetTime) -> f64 {
-    (to.0 - from.0).max(0) as f64 / HOUR as f64
-}
-
-/// GPUs of a contract at its median price, from its value.
-fn gpus(contract: &Contract) -> f64 {
-    let share_hours: f64 = contract
-        .tranches
-        .iter()
-        .map(|tranche| tranche.share.0 * hours(tranche.on, contract.end))
-        .sum();
-    contract.value.central().0 / (contract.price.central().0 * share_hours)
-}
-
-/// Dollars of a contract in a year with planned dates.
-fn spend(contract: &Contract, year: u16) -> f64 {
-    let (start, next) = (FleetTime::start_of_year(year), FleetTime::start_of_year(year + 1));
-    let share_hours: f64 = contract
-        .tranches
-        .iter()
-        .map(|part| part.share.0 * hours(part.on.max(start), contract.end.min(next)))
-        .sum();
-    gpus(contract) * contract.price.central().0 * share_hours
-}
-
-#[test]
-fn the_coreweave_contracts_pay_out_their_value() {
-    let scenario = Scenario::embedded();
-    let pair = [&scenario.contracts["coreweave_1"], &scenario.contracts["coreweave_2"]];
-    for (contract, value) in pair.iter().zip([14.2e9, 21.0e9]) {
-        let total: f64 = (2025..=2033).map(|year| spend(contract, year)).sum();
-        assert!((total - value).abs() < 0.1e9, "{total:e}");
-        assert!(contract.tranches.iter().map(|part| part.share.0).sum::<f64>() == 1.0);
-    }
-    for year in 2026..=2032 {
-        let both: f64 = pair.iter().map(|contract| spend(contract, year)).sum();
-        println!("{year}: {:.2} B USD", both / 1e9);
-        if (2028..=2030).contains(&year) {
-            assert!((6e9..7e9).contains(&both), "{both:e}");
-        }
-    }
-    let all: f64 = pair.iter().map(|contract| gpus(contract)).sum();
-    println!("{:.0} + {:.0} GPUs", gpus(pair[0]), gpus(pair[1]));
-    assert!((120e3..250e3).contains(&all), "{all}");
 }
 
 #[test]

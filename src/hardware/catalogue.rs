@@ -47,7 +47,7 @@ mod tests {
 
     #[test]
     fn catalogues_parse_and_are_not_empty() {
-        assert_eq!(accelerators().len(), 14);
+        assert_eq!(accelerators().len(), 15);
         assert_eq!(models().len(), 10);
         for (name, accelerator) in accelerators() {
             let sources = [&accelerator.source, &accelerator.efficiency.source];
