@@ -115,6 +115,15 @@ impl FleetTime {
         year as f64 + elapsed as f64 / ((end - start) * DAY) as f64
     }
 
+    /// The instant of a decimal year, the other way round.
+    #[must_use]
+    pub fn of_decimal_year(year: f64) -> Self {
+        let whole = year.floor();
+        let start = Self::start_of_year(whole as u16).0;
+        let next = Self::start_of_year(whole as u16 + 1).0;
+        Self(start + ((year - whole) * (next - start) as f64) as i64)
+    }
+
     /// Hour of the week from Monday 00:00, 0 to 167.
     #[must_use]
     pub fn hour_of_week(self) -> usize {
@@ -163,6 +172,24 @@ impl<'de> serde::Deserialize<'de> for FleetTime {
     fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         let text = String::deserialize(from)?;
         Self::parse(&text).map_err(D::Error::custom)
+    }
+}
+
+impl schemars::JsonSchema for FleetTime {
+    fn inline_schema() -> bool {
+        true
+    }
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "FleetTime".into()
+    }
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({ "x-quantity": {
+            "kind": "date",
+            "examples": ["2029-Q3", "2027-01-15"],
+            "units": [],
+            "range": "1970 to 2200",
+            "bare": false,
+        } })
     }
 }
 

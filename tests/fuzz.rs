@@ -83,7 +83,10 @@ proptest! {
 
     #[test]
     fn a_scenario_with_pieces_in_it(
-        cuts in prop::collection::vec((any::<Index>(), 0_usize..40, select(PIECES.as_slice())), 1..4),
+        cuts in prop::collection::vec(
+            (any::<Index>(), 0_usize..40, select(PIECES.as_slice())),
+            1..4,
+        ),
     ) {
         let mut text = SMALL.to_owned();
         for (at, length, piece) in cuts {

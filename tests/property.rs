@@ -55,7 +55,7 @@ fn two_regions(first: &World, load_b: &[f64], pooled: bool) -> World {
     world.changes[1] = CapacityChange { time: 0, pool: 1, units };
     let local = vec![vec![0u16], vec![1u16]];
     let remote = if pooled { vec![vec![1u16], vec![0u16]] } else { vec![vec![], vec![]] };
-    world.merit = vec![[local, remote, vec![vec![], vec![]]]];
+    world.merit = vec![[local, remote, vec![vec![], vec![]], vec![vec![], vec![]]]];
     world
 }
 

@@ -208,6 +208,11 @@ const MISFITS: &[(&str, &str, &[&str])] = &[
         "workloads: [\"instant\", \"thinkin\", \"contemplating\", \"agentic\", \"proactive\",\n",
         &["unknown workload `thinkin`", "did you mean `thinking`?", "workloads[1]"],
     ),
+    (
+        "share: constant((\n                    value: \"triangular(10, 20, 40) %\"",
+        "share: constant((\n                    value: \"triangular(10, 20, 90) %\"",
+        &["training lends may reach 115 % of the site", "sites.prometheus.training.share"],
+    ),
     ("pue: 1.25", "pue: 0.9", &["a PUE lies between 1 and 3", "sites.crusoe.pue"]),
 ];
 

@@ -14,7 +14,7 @@ pub(super) fn adequacy(arguments: &AdequacyArguments) -> Result<(), Failure> {
     let mut system = System::load(&arguments.config)?;
     system.samples = arguments.samples.unwrap_or(system.samples);
     system.seed = arguments.seed.unwrap_or(system.seed);
-    let stop = watch_interrupt();
+    let stop = watch_interrupt(Failure::Interrupted);
     use_threads(arguments.threads)?;
     let bar = bar(0, "simulating", arguments.json);
     let watch = Watch { begun: &|blocks| bar.set_length(blocks), done: &|| bar.inc(1), stop };

@@ -27,8 +27,12 @@ pub enum Command {
     Run(RunArguments),
     /// Read a scenario and say what is wrong with it, without running it
     Check(CheckArguments),
+    /// One base scenario along axes: a tidy table and a heatmap; resumes where it was stopped
+    Sweep(SweepArguments),
     /// Write a commented scenario to start from
     Init(InitArguments),
+    /// Say what a field of a scenario means: form, unit, range, default, who uses it
+    Explain(ExplainArguments),
     /// Loss of load of a reliability test system (two-state units against an hourly load)
     Adequacy(AdequacyArguments),
     /// Print the completion script of a shell
@@ -105,6 +109,36 @@ pub struct CheckArguments {
     /// Which scenario
     #[command(flatten)]
     pub source: Source,
+    /// List all values without a source, and all uncertain ones
+    #[arg(long)]
+    pub all: bool,
+}
+
+/// Options of `explain`.
+#[derive(Debug, Clone, Args)]
+pub struct ExplainArguments {
+    /// Path as in messages (`sites.prometheus.phases[0].on`) or a pattern (`sites.*.pue`); the
+    /// sections when left out
+    pub path: Option<String>,
+}
+
+/// Options of `sweep`.
+#[derive(Debug, Clone, Args)]
+pub struct SweepArguments {
+    /// Sweep file (RON)
+    pub config: PathBuf,
+    /// Folder that gets the results and keeps every finished point
+    #[arg(long, value_name = "DIR")]
+    pub out: PathBuf,
+    /// Threads [default: all cores]; results do not depend on it
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_024))]
+    pub threads: Option<u32>,
+    /// Print the finding only, and no progress
+    #[arg(long)]
+    pub quiet: bool,
+    /// Draw no heatmap
+    #[arg(long)]
+    pub no_charts: bool,
 }
 
 /// Options of `adequacy`.

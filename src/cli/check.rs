@@ -1,7 +1,14 @@
-//! `sparkgap check`: reads a scenario and says what is wrong with it.
+//! `sparkgap check`: reads a scenario and says what is wrong with it; if nothing is, where its
+//! numbers come from.
 
 use super::args::CheckArguments;
 use super::{Failure, print};
+use crate::scenario::{AuditedValue, Origin, Scenario, audit};
+
+/// Values without a source that are listed unless all are asked for.
+const LISTED: usize = 20;
+/// Uncertain values that are listed unless all are asked for.
+const WIDEST: usize = 10;
 
 /// Checks a scenario; every fault is an error that [`super::main`] prints.
 pub(super) fn check(arguments: &CheckArguments) -> Result<(), Failure> {
@@ -28,5 +35,46 @@ pub(super) fn check(arguments: &CheckArguments) -> Result<(), Failure> {
         scenario.hardware.len(),
         scenario.models.len(),
     );
-    print(&text)
+    print(&(text + &sources(&scenario, arguments.all)))
+}
+
+/// Where the numbers come from: how many of which origin, those of none, the widest.
+fn sources(scenario: &Scenario, all: bool) -> String {
+    let audit = audit(scenario);
+    let count = |origin| audit.of(origin).count();
+    let mut text = format!(
+        "  {} facts: {} with a source, {} assumptions, {} without a source\n",
+        audit.values.len(),
+        count(Origin::Sourced),
+        count(Origin::Assumed),
+        count(Origin::Unsourced),
+    );
+    let unsourced: Vec<&AuditedValue> = audit.of(Origin::Unsourced).collect();
+    let line = |value: &&AuditedValue| format!("    {}: {}\n", value.path, value.text);
+    text += &listed("without a source", &unsourced, if all { usize::MAX } else { LISTED }, line);
+    let line = |value: &&AuditedValue| {
+        let width = value.width.unwrap_or(1.0);
+        let source = value.source.as_deref().unwrap_or("no source");
+        format!("    {width:>5.1}x  {}: {}\n            {source}\n", value.path, value.text)
+    };
+    let most = if all { usize::MAX } else { WIDEST };
+    text + &listed("widest, by P90 over P10", &audit.widest(), most, line)
+}
+
+/// A titled list of the first `most` values, and how many more there are.
+fn listed<'a>(
+    title: &str,
+    values: &[&'a AuditedValue],
+    most: usize,
+    line: impl Fn(&&'a AuditedValue) -> String,
+) -> String {
+    if values.is_empty() {
+        return String::new();
+    }
+    let mut text = format!("\n  {title}:\n");
+    text.extend(values.iter().take(most).map(line));
+    if values.len() > most {
+        text += &format!("    and {} more: --all lists them\n", values.len() - most);
+    }
+    text
 }

@@ -1,7 +1,10 @@
 //! Everything that can end a command early, with its exit code.
 
+use std::path::PathBuf;
+
 use crate::report::ReportError;
 use crate::scenario::ScenarioError;
+use crate::scenario::describe::UnknownField;
 
 /// Why a command ended early.
 #[derive(Debug, thiserror::Error)]
@@ -15,9 +18,31 @@ pub enum Failure {
     /// The scenario is well formed but cannot be planned for.
     #[error("error: {0}")]
     Unplannable(String),
+    /// No field of a scenario has that path.
+    #[error("error: {0}\n  help: {help}", help = .0.help)]
+    UnknownField(#[from] UnknownField),
     /// Results cannot be drawn or written.
     #[error("error: {0}")]
     Report(#[from] ReportError),
+    /// The scenario of a point of a sweep is wrong.
+    #[error("{point}:\n{fault}")]
+    Point {
+        /// Number and values of the point.
+        point: String,
+        /// What is wrong.
+        fault: ScenarioError,
+    },
+    /// What is kept of a point cannot be written or read again.
+    #[error("error: cannot keep a point in {}: {cause}", path.display())]
+    Unit {
+        /// Which file.
+        path: PathBuf,
+        /// What the operating system said.
+        cause: std::io::Error,
+    },
+    /// Ctrl-C in a sweep.
+    #[error("interrupted: every finished point is kept; the same command goes on from there")]
+    SweepInterrupted,
     /// Stdout cannot be written.
     #[error("error: cannot write to standard output: {0}")]
     Print(std::io::Error),
@@ -34,14 +59,10 @@ impl Failure {
     #[must_use]
     pub fn code(&self) -> u8 {
         match self {
-            Self::Scenario(ScenarioError::Invalid { .. })
-            | Self::Usage(_)
-            | Self::Unplannable(_) => 2,
-            Self::Scenario(ScenarioError::Read { .. })
-            | Self::Report(_)
-            | Self::Print(_)
-            | Self::Threads(_) => 1,
-            Self::Interrupted => 130,
+            Self::Scenario(fault) | Self::Point { fault, .. } => fault.exit_code(),
+            Self::Usage(_) | Self::UnknownField(_) | Self::Unplannable(_) => 2,
+            Self::Report(_) | Self::Unit { .. } | Self::Print(_) | Self::Threads(_) => 1,
+            Self::Interrupted | Self::SweepInterrupted => 130,
         }
     }
 
@@ -50,6 +71,7 @@ impl Failure {
     pub fn render(&self, colour: bool) -> String {
         match self {
             Self::Scenario(error) => error.render(colour),
+            Self::Point { point, fault } => format!("{point}:\n{}", fault.render(colour)),
             other => other.to_string(),
         }
     }

@@ -4,15 +4,17 @@
 mod adequacy;
 mod args;
 mod check;
+mod explain;
 mod failure;
 mod init;
 mod manual;
 mod progress;
 mod run;
+mod sweep;
 
 pub use args::{
-    AdequacyArguments, Arguments, CheckArguments, Command, CompletionsArguments, InitArguments,
-    ManArguments, RunArguments, Source,
+    AdequacyArguments, Arguments, CheckArguments, Command, CompletionsArguments, ExplainArguments,
+    InitArguments, ManArguments, RunArguments, Source, SweepArguments,
 };
 pub use failure::Failure;
 
@@ -30,6 +32,8 @@ pub fn main() -> ExitCode {
         None => run::run(&arguments.run),
         Some(Command::Run(run)) => run::run(&run),
         Some(Command::Check(check)) => check::check(&check),
+        Some(Command::Explain(path)) => explain::explain(&path),
+        Some(Command::Sweep(sweep)) => sweep::sweep(&sweep),
         Some(Command::Adequacy(adequacy)) => adequacy::adequacy(&adequacy),
         Some(Command::Init(init)) => init::init(&init),
         Some(Command::Completions(completions)) => manual::completions(&completions),

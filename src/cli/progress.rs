@@ -17,17 +17,17 @@ const GRACE: Duration = Duration::from_millis(700);
 
 /// Installs the Ctrl-C handler: it asks the run to stop, and ends the program where a long piece of
 /// work does not look up in time. Files are written aside, so that nothing half-written is left
-/// under its name. Returns the flag that the run must watch.
-pub(super) fn watch_interrupt() -> &'static AtomicBool {
+/// under its name. `failure` is what it then says. Returns the flag that the run must watch.
+pub(super) fn watch_interrupt(failure: Failure) -> &'static AtomicBool {
     // A second call in one process finds a handler installed already, which is the same one.
-    let _ = ctrlc::set_handler(|| {
+    let _ = ctrlc::set_handler(move || {
         STOP.store(true, Ordering::Relaxed);
         std::thread::sleep(GRACE);
         while WRITING.load(Ordering::Relaxed) {
             std::thread::sleep(Duration::from_millis(10));
         }
-        eprintln!("{}", Failure::Interrupted);
-        std::process::exit(i32::from(Failure::Interrupted.code()));
+        eprintln!("{failure}");
+        std::process::exit(i32::from(failure.code()));
     });
     &STOP
 }

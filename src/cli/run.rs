@@ -15,7 +15,7 @@ use crate::study::{ServingTable, Watch, characterise};
 /// Runs a scenario and writes its folder of results.
 pub(super) fn run(arguments: &RunArguments) -> Result<(), Failure> {
     let scenario = load(arguments)?;
-    let stop = watch_interrupt();
+    let stop = watch_interrupt(Failure::Interrupted);
     use_threads(arguments.threads)?;
     let folder = results_folder(&arguments.out, &scenario);
     report::check_folder(&arguments.out)?;

@@ -1,11 +1,12 @@
 //! Daily and weekly curves in local time, and the season.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::units::Factor;
 
 /// A curve over the week with mean 1, in local time, and factors of the months.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Profile {
     /// Weekday factors of the hours 0 to 23; scaled to mean 1.

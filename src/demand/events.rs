@@ -1,13 +1,14 @@
 //! What the weekly curve does not know: New Year's Eve, a World Cup final, a surge out of the
 //! blue. Events multiply the interactive demand of the regions that they touch.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::time::FleetTime;
 use crate::units::{Factor, Seconds, Uncertain};
 
 /// When a planned event happens.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Occurrence {
     /// Every year at a month, a day and an hour of each region's local time.
@@ -29,7 +30,7 @@ pub enum Occurrence {
 }
 
 /// An event that the calendar announces.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PlannedEvent {
     /// When.
@@ -50,7 +51,7 @@ pub struct PlannedEvent {
 }
 
 /// A surge that nobody announces: a Poisson process of times, the same law for each.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Surge {
     /// Mean number of surges in a year.

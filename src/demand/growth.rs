@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::units::{AnnualGrowth, Quantity, Uncertain};
@@ -14,9 +15,10 @@ pub const BASE_YEAR: f64 = 2026.5;
 pub type Draws<'a> = dyn FnMut(&str, Option<&str>) -> f64 + 'a;
 
 /// A growth law for a quantity.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 #[serde(bound(serialize = "Q: Quantity", deserialize = "Q: Quantity"))]
+#[schemars(bound = "Q: Quantity", rename = "Growth_{Q}")]
 pub enum Growth<Q> {
     /// The same in every year.
     Constant(Uncertain<Q>),

@@ -4,13 +4,14 @@
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Growth;
 use crate::units::Tokens;
 
 /// The quantile function of a measured length distribution, linear between its knots.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct LengthTable {
     /// Trace and licence.
@@ -47,7 +48,7 @@ pub fn length_tables() -> &'static BTreeMap<String, LengthTable> {
 }
 
 /// Shape of a length distribution, before it is scaled to its mean.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Shape {
     /// A shipped quantile table, by name.
@@ -59,7 +60,7 @@ pub enum Shape {
 }
 
 /// Token lengths of one part of a call.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TokenLengths {
     /// Shape of the distribution.

@@ -1,12 +1,13 @@
 //! Releases of the model: what changes from one day on and stays changed.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::time::FleetTime;
 use crate::units::{Factor, Seconds, Uncertain};
 
 /// One release: a step in the work of a token and in what people ask.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Release {
     /// Name for people.

@@ -1,12 +1,13 @@
 //! A kind of work: how much of it there is, how long its calls are, and what it is promised.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Growth, TokenLengths};
 use crate::units::{AnnualGrowth, Factor, RequestsPerDay, Seconds, Share, Tokens, Uncertain};
 
 /// Where the engine calls of a workload come from.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Volume {
     /// A share of the user requests of the surfaces that offer it.
@@ -20,7 +21,7 @@ pub enum Volume {
 }
 
 /// What a workload is promised.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Service {
     /// Someone waits: latency limits on the 99th percentile of calls.
@@ -38,7 +39,7 @@ pub enum Service {
 }
 
 /// Where a workload may be served.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Reach {
     /// Wherever the network round trip from the user's region stays within a budget.
@@ -48,7 +49,7 @@ pub enum Reach {
 }
 
 /// Images that come with a call: prompt tokens beside its text, in no prefix cache.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Images {
     /// Share of the calls that have images.
@@ -60,7 +61,7 @@ pub struct Images {
 }
 
 /// One workload.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Workload {
     /// Name for people.

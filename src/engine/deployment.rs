@@ -3,13 +3,14 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::hardware::Precision;
 use crate::units::Seconds;
 
 /// How one replica of a model is laid out on one accelerator.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Layout {
     /// GPUs of a replica, all within one scale-up domain.
@@ -19,7 +20,7 @@ pub struct Layout {
 }
 
 /// How prefill shares the replica with decode.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Prefill {
     /// Prompts are cut into chunks that ride along with decode steps.
@@ -29,7 +30,7 @@ pub enum Prefill {
 }
 
 /// Limits of the continuous batching.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Scheduler {
     /// Sequences in a batch at most.
@@ -41,7 +42,7 @@ pub struct Scheduler {
 }
 
 /// How requests are spread over the replicas of a cluster.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Router {
     /// In turn.
@@ -55,7 +56,7 @@ pub enum Router {
 }
 
 /// How one workload is deployed.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Deployment {
     /// Model, by name.

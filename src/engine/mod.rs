@@ -18,6 +18,6 @@ pub use curve::{
 pub use deployment::{Deployment, Layout, Prefill, Router, Scheduler};
 pub use kv_cache::{BLOCK, BlockGrowth, blocks_of};
 pub use load::{CallMeans, CallShape, Draws, ImageTokens, Load, scaled_table};
-pub use model::ReplicaModel;
+pub use model::{LoneCall, ReplicaModel};
 pub use replica::{Replica, Totals};
 pub use request::{Latencies, Observer, Request};

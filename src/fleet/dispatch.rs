@@ -18,6 +18,8 @@ pub(super) struct Dispatch {
     pub lost: Vec<f64>,
     /// Pools that served something in this epoch.
     touched: Vec<bool>,
+    /// Epochs of this calendar year in which each site's training may still be interrupted.
+    epochs_left: Vec<u64>,
 }
 
 impl Dispatch {
@@ -30,6 +32,14 @@ impl Dispatch {
             loaded: vec![0.0; cells],
             lost: vec![0.0; world.pools.len()],
             touched: vec![false; world.pools.len()],
+            epochs_left: vec![0; world.sites.len()],
+        }
+    }
+
+    /// Begins a calendar year: training may be interrupted again.
+    pub fn begin_year(&mut self, world: &World) {
+        for (left, site) in self.epochs_left.iter_mut().zip(&world.sites) {
+            *left = site.borrow_epochs;
         }
     }
 
@@ -84,22 +94,61 @@ impl Dispatch {
         short
     }
 
+    /// Serves what is left from GPUs of training, where a site's hours of the year last; any of a
+    /// site is an epoch of it. GPUs that were not borrowed in the last epoch load a model first.
+    /// Returns whether anything remains unserved.
+    pub fn borrow(&mut self, world: &World, rates: &[f64], merit: &[Vec<u16>]) -> bool {
+        let width = world.workloads;
+        let serving = (1.0 - world.reload_share).max(0.0);
+        for pool in world.borrowed() {
+            let lent = world.pools[pool].site.is_some_and(|site| self.epochs_left[site] > 0);
+            let free = self.free[pool];
+            let held: f64 = self.loaded[pool * width..(pool + 1) * width].iter().sum();
+            let ready = held.min(free);
+            self.free[pool] = if lent { ready + (free - ready) * serving } else { 0.0 };
+        }
+        let short = self.serve(world, rates, merit);
+        for (site, left) in self.epochs_left.iter_mut().enumerate() {
+            let of_site = |pool: usize| world.pools[pool].site == Some(site) && self.touched[pool];
+            *left -= u64::from(world.borrowed().any(of_site));
+        }
+        short
+    }
+
+    /// Work done on borrowed GPUs in this epoch, in GPUs that need `cost` for a call per second of
+    /// a workload.
+    pub fn borrowed_work(&self, world: &World, rates: &[f64], cost: &[f64]) -> f64 {
+        let width = world.workloads;
+        let cells = world.borrowed().flat_map(|pool| pool * width..(pool + 1) * width);
+        let used = cells.filter(|cell| self.used[*cell] > 0.0);
+        used.map(|cell| self.used[cell] * rates[cell] * cost[cell % width]).sum()
+    }
+
     /// Accounts for GPUs that had to load another workload's model: they are lost for `share` of
-    /// an epoch, charged to the next one. Idle GPUs keep the model that they last served.
+    /// an epoch, charged to the next one. Idle GPUs keep the model that they last served; borrowed
+    /// ones go back to training, and what they load when they come is charged as they come.
     pub fn reload(&mut self, world: &World, share: f64) {
         let width = world.workloads;
         for pool in 0..world.pools.len() {
+            let borrowed = world.borrowed().contains(&pool);
+            let cells = pool * width..(pool + 1) * width;
             if !std::mem::take(&mut self.touched[pool]) {
+                if borrowed {
+                    self.loaded[cells].fill(0.0);
+                }
                 continue;
             }
-            let cells = pool * width..(pool + 1) * width;
             let (used, loaded) = (&mut self.used[cells.clone()], &mut self.loaded[cells]);
             let (mut moved, mut idle) = (0.0, 0.0);
             for (now, held) in used.iter().zip(loaded.iter()) {
                 moved += (now - held).max(0.0);
                 idle += (held - now).max(0.0);
             }
-            if moved > 0.0 {
+            if borrowed {
+                let come = used.iter().sum::<f64>() - loaded.iter().sum::<f64>();
+                moved = (moved - come.max(0.0)).max(0.0);
+                loaded.copy_from_slice(used);
+            } else if moved > 0.0 {
                 let total: f64 = loaded.iter().sum();
                 let gpus: f64 = used.iter().sum::<f64>() + self.free[pool];
                 // GPUs that hold no model yet are loaded first, then idle ones change hands.
@@ -207,6 +256,7 @@ impl Backlog {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fleet::world::SiteLaw;
 
     fn class(candidate_reach: u32) -> Class {
         Class { region: 0, workload: 0, curve: 0, candidate_reach }
@@ -318,6 +368,30 @@ mod tests {
         assert_eq!(epoch([16.0, 0.0, 0.0, 0.0]), 4.0);
         assert_eq!(epoch([8.0, 0.0, 6.0, 0.0]), 3.0);
         assert_eq!(epoch([8.0, 0.0, 6.0, 0.0]), 0.0);
+    }
+
+    #[test]
+    fn borrowed_gpus_that_change_hands_are_lost_for_a_while() {
+        let mut world = two_pools();
+        (world.own_pools, world.borrowed_pools, world.reload_share) = (1, 1, 0.5);
+        world.pools[1].site = Some(0);
+        let name = "hall".to_owned();
+        world.sites = vec![SiteLaw { name, fail: 0.0, recover: 1.0, borrow_epochs: 5 }];
+        let mut dispatch = Dispatch::new(&world);
+        dispatch.begin_year(&world);
+        let mut epoch = |residual: [f64; 4]| {
+            dispatch.free = vec![0.0, 10.0];
+            dispatch.residual = residual.to_vec();
+            dispatch.borrow(&world, &[2.0, 1.0, 4.0, 1.0], &vec![vec![1]; 4]);
+            let free = dispatch.free[1];
+            dispatch.reload(&world, 0.5);
+            (free, std::mem::take(&mut dispatch.lost[1]))
+        };
+        // Half of 10 GPUs' time; 16 / 4 of it serve. They came: nothing is lost later.
+        assert_eq!(epoch([16.0, 0.0, 0.0, 0.0]), (1.0, 0.0));
+        // The 4 and half of 6 others; 4 serve workload 1 and change hands: half of 4 is lost.
+        assert_eq!(epoch([0.0, 0.0, 4.0, 0.0]), (3.0, 2.0));
+        assert_eq!(epoch([0.0, 0.0, 4.0, 0.0]), (3.0, 0.0));
     }
 
     #[test]

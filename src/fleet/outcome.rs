@@ -4,7 +4,7 @@
 /// would have served everything interactive, negative is spare capacity.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Residuals {
-    /// With own capacity only.
+    /// With own capacity only, GPUs borrowed from training included.
     pub own: Vec<f64>,
     /// With own capacity and the contracts in hand.
     pub with_contracts: Vec<f64>,
@@ -34,7 +34,7 @@ pub struct Unserved {
 pub struct YearTally {
     /// Interactive calls offered.
     pub offered_calls: f64,
-    /// Unserved with own capacity only.
+    /// Unserved with own capacity only, GPUs borrowed from training included.
     pub own: Unserved,
     /// Unserved with contracts as well, before the on-demand market.
     pub with_contracts: Unserved,
@@ -42,6 +42,8 @@ pub struct YearTally {
     pub peak_demand: f64,
     /// Own usable capacity summed over epochs, reference GPUs.
     pub own_capacity: f64,
+    /// Interactive work done on GPUs borrowed from training, reference GPU-hours.
+    pub borrowed_gpu_hours: f64,
     /// On-demand GPU-hours bought.
     pub on_demand_gpu_hours: f64,
     /// Deferrable work that arrived, candidate GPU-hours.

@@ -221,7 +221,7 @@ struct Levels<'w> {
     candidate_cost: &'w [f64],
     output_tokens: &'w [f64],
     deferrable_base: &'w [f64],
-    merit: &'w [Vec<Vec<u16>>; 3],
+    merit: &'w [Vec<Vec<u16>>; 4],
 }
 
 fn levels<'w>(world: &'w World, index: usize, span: &Span) -> Levels<'w> {
@@ -260,9 +260,13 @@ pub fn simulate(world: &World, key: StreamKey) -> Outcome {
     let mut backlog = Backlog::new(world.deadline);
     let mut outcome = new_outcome(world);
     let mut supplied = vec![0.0; world.pools.len()];
+    let mut year = None;
     for (index, span) in world.spans.iter().enumerate() {
         let levels = levels(world, index, span);
         supplied.fill(0.0);
+        if year.replace(span.year) != Some(span.year) {
+            dispatch.begin_year(world);
+        }
         for epoch in span.first..span.end {
             simulation.advance(world.epoch_start(epoch));
             for &pool in &simulation.varying {
@@ -334,7 +338,7 @@ fn ask(
     asked
 }
 
-/// Own pools, then contracts, then the market; margins and unserved work on the way.
+/// Own pools, borrowed ones, contracts, then the market; margins and unserved work on the way.
 fn serve_epoch(
     world: &World,
     levels: &Levels<'_>,
@@ -344,12 +348,19 @@ fn serve_epoch(
     year: usize,
 ) {
     dispatch.serve(world, &levels.rates, &levels.merit[0]);
-    let short = dispatch.serve(world, &levels.rates, &levels.merit[1]);
+    let mut short = dispatch.serve(world, &levels.rates, &levels.merit[1]);
     let tally = &mut outcome.years[year];
+    if short && world.borrowed_pools > 0 {
+        short = dispatch.borrow(world, &levels.rates, &levels.merit[2]);
+        let work = dispatch.borrowed_work(world, &levels.rates, levels.reference_cost);
+        tally.borrowed_gpu_hours += work * world.epoch_hours();
+    }
     let residuals = &mut outcome.residuals;
-    let (own, contracts) = dispatch.free.split_at(world.own_pools);
-    let (own_worth, contract_worth) = levels.worth.split_at(world.own_pools);
-    let own = spare(own, own_worth);
+    // What may be borrowed is no spare capacity: it trains.
+    let first_contract = world.borrowed().end;
+    let (own, contracts) = (&dispatch.free[..world.own_pools], &dispatch.free[first_contract..]);
+    let contract_worth = &levels.worth[first_contract..];
+    let own = spare(own, &levels.worth[..world.own_pools]);
     residuals.own_spare.push(own[1]);
     if !short {
         let contracts = spare(contracts, contract_worth);
@@ -360,8 +371,8 @@ fn serve_epoch(
     }
     record_unserved(world, levels, &dispatch.residual, &mut tally.own);
     residuals.own.push(required(world, levels, &dispatch.residual));
-    let still_short = dispatch.serve(world, &levels.rates, &levels.merit[2]);
-    let contracts = spare(&dispatch.free[world.own_pools..], contract_worth);
+    let still_short = dispatch.serve(world, &levels.rates, &levels.merit[3]);
+    let contracts = spare(&dispatch.free[first_contract..], contract_worth);
     residuals.spare_with_contracts.push(own[1] + contracts[1]);
     if still_short {
         record_unserved(world, levels, &dispatch.residual, &mut tally.with_contracts);
@@ -444,6 +455,9 @@ fn record_supply(
     let quarter = &mut outcome.quarters[span.quarter];
     quarter.epochs += (span.end - span.first) as u64;
     for (pool, gpus) in world.pools.iter().zip(supplied) {
+        if pool.kind == PoolKind::Borrowed {
+            continue;
+        }
         let worth = gpus * world.reference_worth[index * accelerators + pool.accelerator];
         quarter.supply[pool.source] += worth;
         if pool.kind == PoolKind::Own {

@@ -73,6 +73,8 @@ pub struct SurgeLaw {
 pub enum PoolKind {
     /// Own and leased sites.
     Own,
+    /// Interruptible training of an own or leased site.
+    Borrowed,
     /// The contract with this index.
     Contract(usize),
 }
@@ -122,6 +124,8 @@ pub struct SiteLaw {
     pub fail: f64,
     /// Recoveries per second while out.
     pub recover: f64,
+    /// Epochs of a calendar year in which its training may be interrupted.
+    pub borrow_epochs: u64,
 }
 
 /// The on-demand market of a world.
@@ -180,12 +184,15 @@ pub struct World {
     pub output_tokens: Vec<f64>,
     /// Weight of each region in the candidate, by its own regions (see [`Class::candidate_reach`]).
     pub candidate_weights: Vec<f64>,
-    /// Pools: own ones first.
+    /// Pools: own ones first, then borrowed ones, then contracts.
     pub pools: Vec<Pool>,
     /// Number of own pools.
     pub own_pools: usize,
-    /// For each year, the pools that a class may use, best first: own local, own remote, contract.
-    pub merit: Vec<[Vec<Vec<u16>>; 3]>,
+    /// Number of borrowed pools.
+    pub borrowed_pools: usize,
+    /// For each year, the pools that a class may use, best first: own local, own remote, borrowed,
+    /// contract.
+    pub merit: Vec<[Vec<Vec<u16>>; 4]>,
     /// Changes of the number of units, in order of time.
     pub changes: Vec<CapacityChange>,
     /// Sites with outages.
@@ -203,6 +210,12 @@ pub struct World {
 }
 
 impl World {
+    /// Indices of the borrowed pools.
+    #[must_use]
+    pub fn borrowed(&self) -> std::ops::Range<usize> {
+        self.own_pools..self.own_pools + self.borrowed_pools
+    }
+
     /// Seconds after the start of the horizon at which an epoch starts.
     #[must_use]
     pub fn epoch_start(&self, epoch: usize) -> u64 {

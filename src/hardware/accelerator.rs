@@ -1,6 +1,7 @@
 //! One kind of GPU package: its peaks, its memory, its power, how it fails and how far software
 //! has come with it. All rates are dense and per package (a Vera Rubin NVL72 rack has 72).
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::time::FleetTime;
@@ -10,7 +11,7 @@ use crate::units::{
 };
 
 /// Number format of weights and of the matrix products with them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Precision {
     /// 4-bit floating point with block scales (NVFP4, MXFP4): 0.5625 bytes a weight.
@@ -34,7 +35,7 @@ impl Precision {
 }
 
 /// Realised part of the peaks, and the overheads, as fitted at one date.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Efficiency {
     /// Realised share of peak compute in large matrix products.
@@ -53,7 +54,7 @@ pub struct Efficiency {
 
 /// Throughput multiplier of better software on the same hardware:
 /// `m(t) = 1 + (ceiling - 1) (1 - exp(-t / time_constant))`, t since `launch`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SoftwareCurve {
     /// When software for it began to mature.
@@ -74,7 +75,7 @@ impl SoftwareCurve {
 }
 
 /// The piece that is installed, fails and is bought as a whole.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Unit {
     /// GPUs in a unit: 72 in an NVL72 rack, 8 in a node.
@@ -84,7 +85,7 @@ pub struct Unit {
 }
 
 /// How a unit fails and is repaired; times are exponential.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Failures {
     /// The unit is up or down as a whole.
@@ -113,15 +114,15 @@ pub enum Failures {
 }
 
 /// One kind of accelerator.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Accelerator {
     /// Name for people: `GB300 NVL72`.
     pub label: String,
     /// First volume deliveries.
     pub available: FleetTime,
-    /// How much later than planned its deliveries come, to everyone alike: added to the slip of each
-    /// site and contract, and to the time that a candidate of it takes; on time if left out.
+    /// How much later than planned its deliveries come, to everyone alike: added to the slip of
+    /// each site and contract, and to the time a candidate of it takes; on time if left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub delay: Option<Uncertain<Seconds>>,
     /// Dense peak at 4 bits; none where the hardware has no such format.

@@ -1,12 +1,13 @@
 //! A language model as the hardware sees it: how many weights a token touches, how much context
 //! a token keeps, how many layers a step runs through.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::units::{Bytes, Factor, Parameters, Uncertain};
 
 /// Kind of attention, which sets the overhead per layer and the work per context token.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Attention {
     /// Grouped-query (or multi-head) attention.
@@ -18,7 +19,7 @@ pub enum Attention {
 }
 
 /// The mixture-of-experts part of a model.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Experts {
     /// Experts per layer, shared ones not counted.
@@ -32,7 +33,7 @@ pub struct Experts {
 }
 
 /// One language model.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Llm {
     /// Name for people.

@@ -76,6 +76,7 @@ pub fn required_external(
         caveats: caveats(scenario, &candidate),
         reference: scenario.hardware[&scenario.reference].label.clone(),
         candidate,
+        lends_training: scenario.sites.values().any(|site| site.training.is_some()),
         years,
         sources,
         quarters,
@@ -195,6 +196,7 @@ fn year_result(
             reference_gpu_hours: estimate(&rows, |row| row.unserved_gpu_hours),
         },
         deferrable_misses: estimate(&rows, |row| row.deferrable_misses),
+        borrowed_gpu_hours: estimate(&rows, |row| row.borrowed_gpu_hours),
     }
 }
 

@@ -146,6 +146,8 @@ pub struct YearResult {
     pub eue_with_contracts: Eue,
     /// Share of deferrable work that misses its deadline, with contracts.
     pub deferrable_misses: Estimate,
+    /// Interactive work done on GPUs borrowed from training, reference GPU-hours a year.
+    pub borrowed_gpu_hours: Estimate,
 }
 
 /// Whose capacity a layer of the chart is.
@@ -244,6 +246,8 @@ pub struct WorldYear {
     pub unserved_gpu_hours: f64,
     /// Share of deferrable work that misses its deadline, with contracts.
     pub deferrable_misses: f64,
+    /// Interactive work done on GPUs borrowed from training, reference GPU-hours.
+    pub borrowed_gpu_hours: f64,
 }
 
 /// The whole answer.
@@ -263,6 +267,8 @@ pub struct Answer {
     pub finding: String,
     /// What the numbers are not, in sentences.
     pub caveats: Vec<String>,
+    /// Whether some site lends GPUs of training.
+    pub lends_training: bool,
     /// One entry for each calendar year.
     pub years: Vec<YearResult>,
     /// Layers of supply, in the order in which they are stacked.

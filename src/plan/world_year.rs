@@ -119,6 +119,7 @@ fn tallies(run: &WorldRun, index: usize, hours: f64) -> WorldYear {
         unserved_calls: mean(&|o| o.years[index].with_contracts.calls),
         unserved_output_tokens: mean(&|o| o.years[index].with_contracts.output_tokens),
         unserved_gpu_hours: mean(&|o| o.years[index].with_contracts.reference_gpu_hours),
+        borrowed_gpu_hours: mean(&|o| o.years[index].borrowed_gpu_hours),
         deferrable_misses: if arrived > 0.0 { missed / arrived } else { 0.0 },
         ..WorldYear::default()
     }

@@ -5,19 +5,27 @@
 //! [`write_folder`] touches the file system.
 
 mod chart;
+mod columns;
 mod error;
 mod folder;
+mod heat;
 mod rounding;
 mod summary;
+mod sweep;
+#[cfg(feature = "parquet")]
+mod sweep_parquet;
 mod table;
 #[cfg(feature = "parquet")]
 mod worlds;
 mod years;
 
-pub use chart::{gap_png, gap_svg};
+pub use chart::{gap_png, gap_svg, heatmap_png, heatmap_svg};
+pub use columns::{metric_names, sweep_rows};
 pub use error::ReportError;
-pub use folder::{check_folder, write_folder};
+pub use folder::{Staged, check_folder, write_folder};
+pub use heat::{Cell, Heat, Panel, Side};
 pub use summary::summary_json;
+pub use sweep::SweepTable;
 pub use table::table;
 #[cfg(feature = "parquet")]
 pub use worlds::worlds_parquet;

@@ -90,7 +90,7 @@ fn rows(answer: &Answer) -> Vec<Row> {
     need_rows(&mut rows, &answer.candidate.accelerator);
     gap_rows(&mut rows);
     cost_rows(&mut rows);
-    reliability_rows(&mut rows);
+    reliability_rows(&mut rows, answer.lends_training);
     rows.rows
 }
 
@@ -159,7 +159,7 @@ fn cost_rows(rows: &mut Rows) {
     }
 }
 
-fn reliability_rows(rows: &mut Rows) {
+fn reliability_rows(rows: &mut Rows, lends_training: bool) {
     rows.heading("Reliability, mean over worlds ± standard error");
     rows.plain_estimate("LOLE, own only, h/yr", |year| year.lole_own);
     rows.plain_estimate("LOLE, with contracts, h/yr", |year| year.lole_with_contracts);
@@ -178,6 +178,13 @@ fn reliability_rows(rows: &mut Rows) {
                 scale.estimate(of(year))
             });
         }
+    }
+    if lends_training {
+        let of = |year: &YearResult| year.borrowed_gpu_hours;
+        let scale = Scale::of_counts(rows.years.iter().map(|year| of(year).mean));
+        rows.cells(format!("lent by training, {}", scale.unit("ref. GPU-h/yr")), |year| {
+            scale.estimate(of(year))
+        });
     }
     rows.plain_estimate("deferrable misses, % of work", |year| {
         let misses = year.deferrable_misses;

@@ -15,7 +15,7 @@ use crate::plan::{Answer, WorldYear};
 type OfWorldYear = fn(&WorldYear) -> f64;
 
 /// The columns after `world` and `year`, named with their units.
-const COLUMNS: [(&str, OfWorldYear); 26] = [
+const COLUMNS: [(&str, OfWorldYear); 27] = [
     ("daily_users_people", |row| row.daily_users),
     ("user_requests_per_day", |row| row.user_requests_per_day),
     ("engine_calls_per_day", |row| row.engine_calls_per_day),
@@ -42,6 +42,7 @@ const COLUMNS: [(&str, OfWorldYear); 26] = [
     ("eue_with_contracts_output_tokens_per_yr", |row| row.unserved_output_tokens),
     ("eue_with_contracts_reference_gpu_h_per_yr", |row| row.unserved_gpu_hours),
     ("deferrable_misses_share", |row| row.deferrable_misses),
+    ("borrowed_reference_gpu_h_per_yr", |row| row.borrowed_gpu_hours),
 ];
 
 /// The worlds as Parquet: one row group, snappy, no nulls. Its key-value metadata
@@ -54,8 +55,10 @@ pub fn worlds_parquet(answer: &Answer) -> Vec<u8> {
 
 fn written(answer: &Answer) -> Result<Vec<u8>> {
     let mut bytes = Vec::new();
+    let from = &answer.provenance;
+    let properties = properties(&from.hash, from.seed, answer.schema);
     let mut file =
-        SerializedFileWriter::new(&mut bytes, Arc::new(schema()?), Arc::new(properties(answer)))?;
+        SerializedFileWriter::new(&mut bytes, Arc::new(schema()?), Arc::new(properties))?;
     let mut group = file.next_row_group()?;
     let rows = &answer.worlds;
     // Parquet has no unsigned physical type; world numbers stay far below the sign bit.
@@ -75,7 +78,7 @@ fn written(answer: &Answer) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
-fn integers<W: std::io::Write + Send>(
+pub(super) fn integers<W: std::io::Write + Send>(
     group: &mut SerializedRowGroupWriter<'_, W>,
     values: &[i32],
 ) -> Result<()> {
@@ -98,18 +101,19 @@ fn schema() -> Result<Type> {
     Type::group_type_builder("worlds").with_fields(fields).build()
 }
 
-fn properties(answer: &Answer) -> WriterProperties {
-    let from = &answer.provenance;
+/// Snappy, and which run it was.
+pub(super) fn properties(hash: &str, seed: u64, schema: u32) -> WriterProperties {
+    let version = env!("CARGO_PKG_VERSION");
     let metadata = [
-        ("sparkgap.hash", from.hash.clone()),
-        ("sparkgap.seed", from.seed.to_string()),
-        ("sparkgap.version", from.version.clone()),
-        ("sparkgap.schema", answer.schema.to_string()),
+        ("sparkgap.hash", hash.to_owned()),
+        ("sparkgap.seed", seed.to_string()),
+        ("sparkgap.version", version.to_owned()),
+        ("sparkgap.schema", schema.to_string()),
     ];
     let metadata = metadata.map(|(key, value)| KeyValue::new(key.to_owned(), value));
     WriterProperties::builder()
         .set_compression(Compression::SNAPPY)
-        .set_created_by(format!("sparkgap {}", from.version))
+        .set_created_by(format!("sparkgap {version}"))
         .set_key_value_metadata(Some(metadata.to_vec()))
         .build()
 }

@@ -12,8 +12,25 @@ use super::patch::Patch;
 use super::read;
 use super::text::ScenarioText;
 
+/// A shipped scenario by its file in `configs/`.
+macro_rules! shipped {
+    ($($name:literal),+ $(,)?) => {
+        [$(($name, include_str!(concat!("../../configs/", $name, ".ron")))),+]
+    };
+}
+
 /// The scenarios that ship with the program, by name.
-const SHIPPED: [(&str, &str); 1] = [("muse_spark", include_str!("../../configs/muse_spark.ron"))];
+const SHIPPED: [(&str, &str); 9] = shipped![
+    "muse_spark",
+    "no_external",
+    "coreweave_35b",
+    "hyperion_late",
+    "agents_boom",
+    "rubin_slips",
+    "mtia_succeeds",
+    "surplus",
+    "region_loss",
+];
 
 /// Most files that include one another.
 const DEEPEST: usize = 16;

@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 
 use super::Scenario;
-use crate::demand::{Reach, Workload};
+use crate::demand::{BASE_YEAR, Reach, Workload};
+use crate::hardware::Accelerator;
 use crate::time::FleetTime;
 use crate::units::Seconds;
 
@@ -33,6 +34,22 @@ impl Scenario {
     #[must_use]
     pub fn central_release_work(&self, workload: &str, at: FleetTime) -> f64 {
         self.releases.values().map(|release| release.central_work(workload, at)).product()
+    }
+
+    /// What all step times of a workload on an accelerator are divided by at a decimal year:
+    /// software and hardware realised over the work of a token, every uncertain part at its median.
+    #[must_use]
+    pub fn central_speed(
+        &self,
+        (name, workload): (&str, &Workload),
+        accelerator: &Accelerator,
+        year: f64,
+    ) -> f64 {
+        let at = FleetTime::of_decimal_year(year);
+        let software = accelerator.software_multiplier(accelerator.software.ceiling.central(), at);
+        let growth = libm::log1p(workload.work_per_token.central().0);
+        let work = libm::exp(growth * (year - BASE_YEAR)) * self.central_release_work(name, at);
+        accelerator.realised.central().0 * software / work
     }
 
     /// Accelerators of sites, contracts, the market, the candidate and the reference, by name in

@@ -2,11 +2,14 @@
 //!
 //! After [`Scenario`] exists, every name in it resolves and every simulation of it ends without
 //! an error. Reading and the checks live here; what the numbers mean is with the types of the
-//! floors below.
+//! floors below: [`describe`] reads it off them, field by field, and [`audit`] asks each number
+//! for its source.
 
+mod audit;
 mod check;
 mod correlation;
 mod cursor;
+pub mod describe;
 mod diagnostic;
 mod include;
 mod locate;
@@ -17,6 +20,7 @@ mod resolve;
 mod system;
 mod text;
 
+pub use audit::{Audit, AuditedValue, Origin, audit};
 pub use correlation::RankCorrelation;
 pub use diagnostic::{Diagnostic, Finding, Place, ScenarioError, known_names};
 pub use include::{shipped_names, shipped_text};
@@ -27,6 +31,7 @@ pub use text::{Override, ScenarioText};
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::demand::{PlannedEvent, Profile, Region, Release, Surface, Surge, Workload};
@@ -37,7 +42,7 @@ use crate::time::FleetTime;
 use crate::units::{HoursPerYear, Seconds, Share, Uncertain};
 
 /// How often the model is drawn.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Sampling {
     /// Worlds: joint draws of what we do not know.
@@ -49,7 +54,7 @@ pub struct Sampling {
 }
 
 /// The calendar years that are simulated and the length of an epoch.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Horizon {
     /// First calendar year.
@@ -65,7 +70,7 @@ pub struct Horizon {
 }
 
 /// When capacity counts as sufficient.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Criterion {
     /// Expected hours of a year in which an interactive workload has unserved work.
@@ -75,7 +80,7 @@ pub struct Criterion {
 }
 
 /// One scenario, whole. Read it with [`Scenario::from_ron`] or [`Scenario::load`].
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Scenario {
     /// Short name; it becomes part of file names: letters, digits, `_` and `-`.

@@ -130,8 +130,8 @@ fn words(code: &RonError) -> (String, Option<String>, Trust) {
         | RonError::ExpectedArrayEnd
         | RonError::ExpectedMapEnd
         | RonError::ExpectedStructLikeEnd => {
-            let message = format!("{code}, or a comma before this");
-            (message, help("add a comma before this, or close the bracket"), Trust::Next)
+            let message = "a comma or a closing bracket is missing before this".to_owned();
+            (message, help("a comma ends every entry"), Trust::Next)
         }
         RonError::Eof => ("the text ends too early".to_owned(), help("close it"), Trust::Next),
         RonError::TrailingCharacters => {
@@ -141,6 +141,16 @@ fn words(code: &RonError) -> (String, Option<String>, Trust) {
             ("brackets are nested too deeply".to_owned(), None, Trust::Next)
         }
         RonError::Message(text) => (text.clone(), None, Trust::Path),
+        RonError::IntegerOutOfBounds => {
+            let message = "the number is out of range".to_owned();
+            (message, help("a whole number, 0 or more"), Trust::Path)
+        }
+        RonError::ExpectedDifferentStructName { .. }
+        | RonError::ExpectedNamedStructLike(_)
+        | RonError::ExpectedStructLike => {
+            let message = "expected a group of fields in brackets".to_owned();
+            (message, help("write (field: value, field: value)"), Trust::Path)
+        }
         RonError::ExpectedString => {
             let quotes = help("write it in double quotes");
             ("expected a text in quotes".to_owned(), quotes, Trust::Path)

@@ -18,7 +18,6 @@ use crate::engine::{
 use crate::hardware::{Accelerator, Llm, accelerators, models};
 use crate::rng::StreamKey;
 use crate::scenario::Scenario;
-use crate::time::FleetTime;
 use crate::units::Seconds;
 
 /// Version of everything between the inputs and a serving point: cached points of another version
@@ -132,8 +131,8 @@ struct Task<'a> {
     accelerator: &'a Accelerator,
     llm: &'a Llm,
     year: f64,
-    /// Work of a token relative to the middle of 2026, releases included.
-    work: f64,
+    /// What all step times are divided by.
+    speed: f64,
 }
 
 /// Everything that a point depends on, for its key.
@@ -221,32 +220,15 @@ fn task<'a>(
     let accelerator = accelerator_named(scenario, accelerator)?;
     let llm = scenario.models.get(&deployment.model);
     let llm = llm.or_else(|| models().get(&deployment.model))?;
-    let growth = libm::log1p(workload.work_per_token.central().0);
-    let work =
-        libm::exp(growth * (year - BASE_YEAR)) * scenario.central_release_work(name, instant(year));
-    Some(Task { workload, deployment, layout, accelerator, llm, year, work })
-}
-
-/// The instant of a decimal year.
-fn instant(year: f64) -> FleetTime {
-    let whole = year.floor();
-    let start = FleetTime::start_of_year(whole as u16).0;
-    let next = FleetTime::start_of_year(whole as u16 + 1).0;
-    FleetTime(start + ((year - whole) * (next - start) as f64) as i64)
-}
-
-/// Central speed of an accelerator at a decimal year: realised share times software progress.
-fn central_speed(accelerator: &Accelerator, year: f64) -> f64 {
-    let ceiling = accelerator.software.ceiling.central();
-    let software = accelerator.software_multiplier(ceiling, instant(year));
-    accelerator.realised.central().0 * software
+    let speed = scenario.central_speed((name, workload), accelerator, year);
+    Some(Task { workload, deployment, layout, accelerator, llm, year, speed })
 }
 
 /// Eta of one point. Deferrable work has no latency limit, so nothing is lost: eta is 1.
 fn eta_of(task: &Task<'_>, folder: Option<&Path>) -> Option<f64> {
     let llm = task.llm.scaled(task.llm.size.central());
-    let speed = central_speed(task.accelerator, task.year) / task.work;
-    let model = ReplicaModel::new(task.accelerator, &llm, task.layout, task.deployment, speed)?;
+    let (layout, deployment) = (task.layout, task.deployment);
+    let model = ReplicaModel::new(task.accelerator, &llm, layout, deployment, task.speed)?;
     let calls = CallShape::central(task.workload, task.year)?;
     let Service::Interactive { ttft_p99, tpot_p99 } = task.workload.service else {
         return fluid_capacity(&model, &calls.means(), None).map(|_| 1.0);

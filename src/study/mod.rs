@@ -6,6 +6,7 @@ mod cache;
 mod characterise;
 mod replicate;
 mod serving;
+mod sweep;
 mod system;
 mod watch;
 
@@ -14,5 +15,9 @@ pub use characterise::{
     characterise,
 };
 pub use replicate::{WorldRun, YearAdequacy, assess, replicate};
+pub use sweep::{
+    Axis, Combine, Heatmap, Patch, Step, Sweep, SweepError, SweepFailure, SweepOutcome, SweepPoint,
+    SweepRow, read_unit, run_sweep, sweep_hash,
+};
 pub use system::{SystemAdequacy, assess_system};
 pub use watch::Watch;

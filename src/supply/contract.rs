@@ -3,13 +3,14 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::time::FleetTime;
 use crate::units::{Dollars, DollarsPerGpuHour, GpuAmount, Seconds, Share, Uncertain};
 
 /// A part of a contract's capacity and the date on which it is planned to be accepted.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Tranche {
     /// Planned acceptance; billing starts then.
@@ -22,7 +23,7 @@ pub struct Tranche {
 
 /// A part of a contract's value that is paid when it is signed and credited, evenly over the
 /// GPU-hours of the term, against what is billed: the total stays the value.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Prepay {
     /// When it is signed and paid.
@@ -33,7 +34,7 @@ pub struct Prepay {
 
 /// Capacity beyond the value that the buyer must take where the supplier cannot sell it elsewhere:
 /// same price, tranches and term.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Backstop {
     /// Value of all of it.
@@ -45,7 +46,7 @@ pub struct Backstop {
 /// One contract in hand. The full capacity follows from value, price, tranches and end:
 /// `GPUs = value / (price * sum of share * hours)`, so that its spend integrates to its value; the
 /// part of a backstop that is taken counts as value.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Contract {
     /// Name for people.
@@ -81,7 +82,7 @@ pub struct Contract {
 }
 
 /// Capacity by the hour.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Market {
     /// Accelerator, by name.
@@ -101,7 +102,7 @@ pub struct Market {
 }
 
 /// The external block that the plan sizes.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Candidate {
     /// Accelerator, by name.

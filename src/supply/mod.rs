@@ -8,4 +8,4 @@ mod site;
 
 pub use contract::{Backstop, Candidate, Contract, Market, Prepay, Tranche};
 pub use failure::{TrayLaw, UnitLaw};
-pub use site::{Amount, Outages, Phase, Site};
+pub use site::{Amount, Outages, Phase, Site, Training};

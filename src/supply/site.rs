@@ -1,14 +1,15 @@
 //! A site: where it is, what is delivered to it when, how late that may be, and the share of it
 //! that is left for the assistant.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::demand::Growth;
 use crate::time::FleetTime;
-use crate::units::{Factor, GpuAmount, Seconds, Share, Uncertain, Watts};
+use crate::units::{Factor, GpuAmount, HoursPerYear, Seconds, Share, Uncertain, Watts};
 
 /// How much a phase delivers.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Amount {
     /// Facility power; GPUs follow from the accelerator's power and the site's PUE.
@@ -18,7 +19,7 @@ pub enum Amount {
 }
 
 /// One delivery of one accelerator.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Phase {
     /// Planned date of acceptance.
@@ -41,7 +42,7 @@ pub struct Phase {
 }
 
 /// Outages of a whole site (grid, cooling, network); all its units are gone at once.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Outages {
     /// Mean time between outages.
@@ -50,8 +51,23 @@ pub struct Outages {
     pub mttr: Seconds,
 }
 
+/// Training of a site that may be interrupted: its GPUs may be borrowed while interactive work is
+/// left after everything else of our own.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Training {
+    /// Share of the site's GPUs that may be borrowed.
+    pub share: Growth<Share>,
+    /// Hours of a calendar year in which any of it may be.
+    pub hours: HoursPerYear,
+    /// Where that comes from.
+    pub source: String,
+    /// As of when.
+    pub as_of: String,
+}
+
 /// One site.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Site {
     /// Name for people.
@@ -62,6 +78,9 @@ pub struct Site {
     pub pue: Factor,
     /// Share of the site's GPUs left for the assistant after training, ads and ranking.
     pub assistant_share: Growth<Share>,
+    /// Training that may be interrupted; none if left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub training: Option<Training>,
     /// How late each phase comes: drawn per phase, correlated within the site.
     pub slip: Uncertain<Seconds>,
     /// Correlation of the normal scores of the slips of one site's phases, 0 to 1.

@@ -6,15 +6,19 @@
 //! what a quantity is used for.
 
 mod parse;
+mod schema;
 mod uncertain;
 
 pub use parse::{QuantityError, parse_number, parse_quantity};
 pub use uncertain::{Distribution, Uncertain, correlate, normal_score, uniform_of_score};
 
+use std::borrow::Cow;
 use std::ops::{Add, AddAssign, Div, Mul, Sub};
 
+use schemars::{JsonSchema, Schema, SchemaGenerator};
+
 /// A number with a dimension, a set of unit names and a legal range.
-pub trait Quantity: Copy {
+pub trait Quantity: Copy + JsonSchema {
     /// What the number measures, as an error message says it: `power`.
     const KIND: &'static str;
     /// A well-formed value for error messages: `2 GW`.
@@ -76,6 +80,11 @@ macro_rules! quantity {
             fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
                 parse::serialize(*self, to)
             }
+        }
+        impl JsonSchema for $name {
+            fn inline_schema() -> bool { true }
+            fn schema_name() -> Cow<'static, str> { stringify!($name).into() }
+            fn json_schema(_: &mut SchemaGenerator) -> Schema { schema::plain::<Self>() }
         }
     };
 }

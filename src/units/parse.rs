@@ -126,19 +126,25 @@ pub(super) fn in_range<Q: Quantity>(value: f64, text: &str) -> Result<f64, Quant
     if value.is_finite() && (low..=high).contains(&value) {
         return Ok(value);
     }
+    let range = range_of::<Q>();
+    Err(QuantityError::OutOfRange { kind: Q::KIND, text: text.to_owned(), range })
+}
+
+/// The legal range of a quantity in words.
+pub(super) fn range_of<Q: Quantity>() -> String {
+    let (low, high) = Q::RANGE;
+    let percent = Q::UNITS.iter().find_map(|unit| unit.0.strip_prefix('%'));
     let name = base_unit::<Q>();
-    let range = match (low <= -f64::MAX, high >= f64::MAX) {
-        (true, true) => "it must be finite".to_owned(),
-        (false, true) => format!("at least {low} {name}"),
-        (true, false) => format!("at most {high} {name}"),
-        (false, false) if Q::UNITS.iter().any(|u| u.0.starts_with('%')) => {
-            let per = if name.starts_with('/') { name } else { "" };
+    let range = match (low <= -f64::MAX, high >= f64::MAX, percent) {
+        (true, true, _) => "it must be finite".to_owned(),
+        (false, true, _) => format!("at least {low} {name}"),
+        (true, false, _) => format!("at most {high} {name}"),
+        (false, false, Some(per)) => {
             format!("between {}%{per} and {}%{per}", low * 100.0, high * 100.0)
         }
-        (false, false) => format!("between {low} and {high} {name}"),
+        (false, false, None) => format!("between {low} and {high} {name}"),
     };
-    let range = range.trim_end().to_owned();
-    Err(QuantityError::OutOfRange { kind: Q::KIND, text: text.to_owned(), range })
+    range.trim_end().to_owned()
 }
 
 /// Reads one plain quantity, `"2 GW"`.

@@ -4,15 +4,19 @@
 //! A distribution is sampled by inversion from one uniform number, so that common random numbers,
 //! correlation and medians need no further machinery.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::marker::PhantomData;
 
+use schemars::{JsonSchema, Schema, SchemaGenerator};
+use serde::Deserialize;
+use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserializer, Error, MapAccess, Visitor};
 use serde::ser::SerializeStruct;
 use statrs::distribution::{ContinuousCDF, Normal};
 
 use super::parse::{bare_number, base_unit, in_range, unit_size};
-use super::{Quantity, QuantityError, parse_number};
+use super::{Quantity, QuantityError, parse_number, schema};
 
 /// 90th percentile of the standard normal distribution.
 const Z90: f64 = 1.281_551_565_544_600_4;
@@ -57,6 +61,16 @@ pub enum Distribution {
 }
 
 impl Distribution {
+    /// The law that a text such as `triangular(1, 2, 4) GW` names, in the numbers as written,
+    /// whatever their unit; `None` for a plain value or no law.
+    #[must_use]
+    pub fn as_written(text: &str) -> Option<Self> {
+        let (name, rest) = text.split_once('(')?;
+        let (inside, _) = rest.rsplit_once(')')?;
+        let values = parse_arguments(name.trim(), inside).ok()?;
+        build(name.trim(), &values).ok()
+    }
+
     /// The value below which the share `u` (0 to 1, ends excluded) of the probability lies.
     #[must_use]
     pub fn quantile(&self, u: f64) -> f64 {
@@ -279,25 +293,48 @@ impl<'de, Q: Quantity> Visitor<'de> for UncertainVisitor<Q> {
     fn visit_u64<E: Error>(self, value: u64) -> Result<Self::Value, E> {
         Self::bare(value as f64)
     }
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let (mut value, mut source, mut as_of, mut draw) = (None, None, None, None);
-        while let Some(key) = map.next_key::<String>()? {
-            match key.as_str() {
-                "value" => value = Some(map.next_value::<Uncertain<Q>>()?),
-                "source" => source = Some(map.next_value::<String>()?),
-                "as_of" => as_of = Some(map.next_value::<String>()?),
-                "draw" => draw = Some(map.next_value::<String>()?),
-                other => {
-                    let known = &["value", "source", "as_of", "draw"];
-                    return Err(A::Error::unknown_field(other, known));
-                }
-            }
-        }
-        let mut value = value.ok_or_else(|| A::Error::missing_field("value"))?;
-        value.source = source;
-        value.as_of = as_of;
-        value.draw = draw;
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
+        let written = Written::<Q>::deserialize(MapAccessDeserializer::new(map))?;
+        let Written { mut value, source, as_of, draw } = written;
+        (value.source, value.as_of, value.draw) = (source, as_of, draw);
         Ok(value)
+    }
+}
+
+/// The form of a quantity that carries more than its value.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, bound(deserialize = "Q: Quantity"))]
+#[schemars(bound = "Q: Quantity")]
+struct Written<Q> {
+    /// The quantity or its law, with its unit.
+    #[schemars(with = "Q")]
+    value: Uncertain<Q>,
+    /// Who says so; begins with "assumption" where nobody has published it.
+    #[serde(default, deserialize_with = "given")]
+    source: Option<String>,
+    /// As of when: 2026-06.
+    #[serde(default, deserialize_with = "given")]
+    as_of: Option<String>,
+    /// Name of the draw that it shares with every other quantity of that name: one unknown is
+    /// drawn once per world.
+    #[serde(default, deserialize_with = "given")]
+    draw: Option<String>,
+}
+
+/// A text that may be left out but never written as `None`.
+fn given<'de, D: Deserializer<'de>>(from: D) -> Result<Option<String>, D::Error> {
+    String::deserialize(from).map(Some)
+}
+
+impl<Q: Quantity> JsonSchema for Uncertain<Q> {
+    fn inline_schema() -> bool {
+        true
+    }
+    fn schema_name() -> Cow<'static, str> {
+        format!("Uncertain_for_{}", Q::schema_name()).into()
+    }
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        schema::uncertain::<Q, Written<Q>>(generator)
     }
 }
 

@@ -86,6 +86,19 @@ fn a_lone_request_takes_exactly_its_roofline() {
         assert_eq!(times.finish - start, ticks >> TICK_BITS);
         let e2e = (times.finish - start) as f64 * 1e-12;
         assert!((e2e / seconds - 1.0).abs() < 1e-6, "{e2e} {seconds}");
+        // What the checks of a scenario say of it.
+        let model = ReplicaModel {
+            roofline,
+            kv_tokens: 1 << 20,
+            gpus: 8,
+            scheduler: limits,
+            router: Router::RoundRobin,
+        };
+        let lone = model.lone_call(&CallShape::fixed(5_000, 0.2, 300));
+        let ttft = (times.first_token - start) as f64 * 1e-12;
+        assert!((lone.ttft.0 / ttft - 1.0).abs() < 1e-6, "{lone:?} {ttft}");
+        let tpot = roofline.seconds(1.0, 5_000.0, 0.0, 0.0, 0.0) / roofline.tokens_per_step;
+        assert!((lone.tpot.0 / tpot - 1.0).abs() < 1e-12, "{lone:?} {tpot}");
     }
 }
 

@@ -157,6 +157,7 @@ fn answer(
             "Shares of own sites for the assistant are assumptions, not published figures.".into(),
             "Prices are list prices of mid 2026 and do not fall.".into(),
         ],
+        lends_training: false,
         years,
         sources: sources
             .iter()
@@ -210,6 +211,7 @@ fn nothing(year: u16) -> YearResult {
         eue_own: Eue::default(),
         eue_with_contracts: Eue::default(),
         deferrable_misses: Estimate::default(),
+        borrowed_gpu_hours: Estimate::default(),
     }
 }
 
@@ -311,6 +313,7 @@ fn worlds() -> Vec<WorldYear> {
             unserved_output_tokens: value(),
             unserved_gpu_hours: value(),
             deferrable_misses: value(),
+            borrowed_gpu_hours: value(),
         }
     };
     (0..100)

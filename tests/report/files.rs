@@ -106,6 +106,7 @@ fn parquet_reads_back() {
         assert_eq!(row.get_double(2).expect("users"), world.daily_users);
         assert_eq!(row.get_double(12).expect("gap"), world.gap_gpus);
         assert_eq!(row.get_double(27).expect("misses"), world.deferrable_misses);
+        assert_eq!(row.get_double(28).expect("borrowed"), world.borrowed_gpu_hours);
     }
 }
 

@@ -3,4 +3,5 @@
 mod answers;
 mod chart;
 mod files;
+mod heatmap;
 mod print;

@@ -75,3 +75,16 @@ fn nothing_prints_as_zero() {
     assert!(!text.contains("NaN") && !text.contains("-0"), "{text}");
     assert!(!text.contains("What these numbers are not"), "{text}");
 }
+
+#[test]
+fn what_training_lends_is_a_row_where_a_site_lends() {
+    let mut answer = answers::short();
+    assert!(!table(&answer, None).contains("lent by training"));
+    answer.lends_training = true;
+    for year in &mut answer.years {
+        year.borrowed_gpu_hours.mean = 25.0;
+    }
+    let text = table(&answer, None);
+    let row = text.lines().find(|line| line.contains("lent by training")).expect("the row");
+    assert_eq!(row.matches("25").count(), answer.years.len(), "{row}");
+}

@@ -54,25 +54,25 @@ pub(super) fn market_reach(scenario: &Scenario, market: &Market, classes: &[Clas
     classes.iter().map(reached).collect()
 }
 
-/// Merit lists by year: own local, own remote, contracts. Within a list, nearer regions come
-/// first, then the accelerators that are relatively best at the workload: what a GPU does of it,
-/// over what it does of the whole mix (comparative advantage).
+/// Merit lists by year: own local, own remote, borrowed, contracts. Within a list, nearer regions
+/// come first, then the accelerators that are relatively best at the workload: what a GPU does of
+/// it, over what it does of the whole mix (comparative advantage).
 pub(super) fn merit(
     scenario: &Scenario,
     calendar: &Calendar,
     rates: &Rates,
     supply: &Supply,
     classes: &[Class],
-) -> Vec<[Vec<Vec<u16>>; 3]> {
+) -> Vec<[Vec<Vec<u16>>; 4]> {
     let names: Vec<&String> = scenario.regions.keys().collect();
     let workloads: Vec<&Workload> = scenario.workloads.values().collect();
     let mut lists = Vec::with_capacity(calendar.years.len());
     for year in 0..calendar.years.len() {
         let middle = year * 12 + 6;
-        let mut merit = [const { Vec::new() }; 3];
+        let mut merit = [const { Vec::new() }; 4];
         for class in classes {
             let workload = workloads[class.workload];
-            let mut ranked: [Vec<(f64, f64, u16)>; 3] = [const { Vec::new() }; 3];
+            let mut ranked: [Vec<(f64, f64, u16)>; 4] = [const { Vec::new() }; 4];
             for (index, pool) in supply.pools.iter().enumerate() {
                 let cell = middle * rates.accelerators + pool.accelerator;
                 let rate = rates.rates[cell * rates.workloads + class.workload];
@@ -83,7 +83,8 @@ pub(super) fn merit(
                 let list = match (pool.kind, class.region == pool.region) {
                     (PoolKind::Own, true) => 0,
                     (PoolKind::Own, false) => 1,
-                    (PoolKind::Contract(_), _) => 2,
+                    (PoolKind::Borrowed, _) => 2,
+                    (PoolKind::Contract(_), _) => 3,
                 };
                 let advantage = rate / rates.reference_worth[cell].max(f64::MIN_POSITIVE);
                 let distance = scenario.round_trip(from, to).0;

@@ -189,6 +189,7 @@ pub fn draw_world(scenario: &Scenario, draw: Draw<'_>, rate: &ServingRate<'_>) -
         output_tokens: rates.output_tokens.clone(),
         candidate_weights: scenario.candidate.regions.values().map(|share| share.0).collect(),
         own_pools: supply.own_pools,
+        borrowed_pools: supply.borrowed_pools,
         merit,
         sites: supply.sites,
         events: calendar.events(scenario, draw),

@@ -3,12 +3,13 @@
 
 use super::rates::Rates;
 use super::{Calendar, Draw, SourceName};
+use crate::demand::Growth;
 use crate::fleet::world::{CapacityChange, Pool, PoolKind, SiteLaw};
 use crate::hardware::Accelerator;
 use crate::scenario::Scenario;
 use crate::supply::{Amount, Contract, Site, UnitLaw};
 use crate::time::FleetTime;
-use crate::units::correlate;
+use crate::units::{Share, correlate};
 
 /// Units that stand from one instant to another.
 struct Stand {
@@ -38,6 +39,7 @@ impl Given<'_> {
 pub(super) struct Supply {
     pub pools: Vec<Pool>,
     pub own_pools: usize,
+    pub borrowed_pools: usize,
     pub changes: Vec<CapacityChange>,
     pub sites: Vec<SiteLaw>,
     pub sources: Vec<SourceName>,
@@ -56,6 +58,7 @@ impl Supply {
         let mut supply = Self {
             pools: Vec::new(),
             own_pools: 0,
+            borrowed_pools: 0,
             changes: Vec::new(),
             sites: Vec::new(),
             sources: Vec::new(),
@@ -69,10 +72,21 @@ impl Supply {
                 name: name.clone(),
                 fail: 1.0 / site.outages.mtbf.0,
                 recover: 1.0 / site.outages.mttr.0,
+                borrow_epochs: site.training.as_ref().map_or(0, |training| {
+                    // Whole epochs; an hour stays one whatever the rounding of a division.
+                    (training.hours.0 * 3_600.0 / calendar.epoch_s as f64 + 1e-9) as u64
+                }),
             });
-            supply.add_site(&given, index, name, site);
+            supply.add_site(&given, (index, name, site), PoolKind::Own, &site.assistant_share);
         }
         supply.own_pools = supply.pools.len();
+        for (index, (name, site)) in scenario.sites.iter().enumerate() {
+            if let Some(training) = &site.training {
+                let lent = &training.share;
+                supply.add_site(&given, (index, name, site), PoolKind::Borrowed, lent);
+            }
+        }
+        supply.borrowed_pools = supply.pools.len() - supply.own_pools;
         for (index, (name, contract)) in scenario.contracts.iter().enumerate() {
             supply.add_contract(&given, index, name, contract);
         }
@@ -99,7 +113,14 @@ impl Supply {
         self.sources.iter().position(|known| known == name).unwrap_or(0)
     }
 
-    fn add_site(&mut self, given: &Given<'_>, index: usize, name: &str, site: &Site) {
+    /// Adds the pools of a site: the share of it that is ours, or that may be borrowed.
+    fn add_site(
+        &mut self,
+        given: &Given<'_>,
+        (index, name, site): (usize, &str, &Site),
+        whose: PoolKind,
+        law: &Growth<Share>,
+    ) {
         let Given { scenario, draw, calendar, rates } = *given;
         let region = scenario.regions.keys().position(|known| *known == site.region).unwrap_or(0);
         let refills = site.phases.iter().filter_map(|phase| phase.refill.as_ref());
@@ -110,16 +131,19 @@ impl Supply {
         for kind in kinds {
             let accelerator = &scenario.hardware[kind];
             let stands = site_stands(given, name, site, kind);
+            let (share_name, pool_name) = match whose {
+                PoolKind::Borrowed => ("training", format!("{name}/{kind}/training")),
+                _ => ("share", format!("{name}/{kind}")),
+            };
             let share = |time: FleetTime| {
-                let law = &site.assistant_share;
-                draw.growth(&format!("sites/{name}/share"), law, time.decimal_year()).0
+                draw.growth(&format!("sites/{name}/{share_name}"), law, time.decimal_year()).0
             };
             let pool = self.pools.len();
             let (changes, most) = unit_changes(calendar, pool, &stands, &share);
             self.changes.extend(changes);
             self.pools.push(Pool {
-                name: format!("{name}/{kind}"),
-                kind: PoolKind::Own,
+                name: pool_name,
+                kind: whose,
                 site: Some(index),
                 region,
                 accelerator: rates.accelerator(kind),

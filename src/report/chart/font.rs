@@ -11,6 +11,8 @@ use plotters::style::{FontStyle, register_font};
 
 use crate::report::ReportError;
 
+use super::pen::Type;
+
 /// The name under which the font is registered. It doubles as the list of families that an SVG
 /// asks for.
 pub(super) const FAMILY: &str = "'Noto Sans', 'Helvetica Neue', Arial, sans-serif";
@@ -38,6 +40,12 @@ impl Fonts {
     /// One of the two weights.
     pub fn face(&self, bold: bool) -> &Face {
         if bold { &self.bold } else { &self.regular }
+    }
+
+    /// Width of a text in logical pixels.
+    pub fn width(&self, text: &str, kind: Type) -> f64 {
+        let face = self.face(kind.bold);
+        face.width(&face.legible(text)) * kind.size
     }
 }
 

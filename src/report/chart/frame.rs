@@ -9,7 +9,8 @@ use crate::report::{ReportError, short_hash};
 use super::SIZE;
 use super::curves::Area;
 use super::pen::{Align, Pen, Point, Type};
-use super::place::{broken, ticks};
+use super::place::ticks;
+use super::text::{Footer, Heading};
 
 /// Demand, titles and everything else that is plain ink.
 pub(super) const INK: RGBColor = RGBColor(0x22, 0x28, 0x31);
@@ -17,11 +18,12 @@ pub(super) const INK: RGBColor = RGBColor(0x22, 0x28, 0x31);
 pub(super) const GAP: RGBColor = RGBColor(0xD5, 0x5E, 0x00);
 /// The sheet.
 pub(super) const WHITE: RGBColor = RGBColor(255, 255, 255);
-const GREY: RGBColor = RGBColor(0x5F, 0x67, 0x70);
+/// Axes and notes.
+pub(super) const GREY: RGBColor = RGBColor(0x5F, 0x67, 0x70);
 const GRID: RGBColor = RGBColor(0xDD, 0xE1, 0xE5);
 
 /// Left edge of the title and of the footer.
-const MARGIN: f64 = 24.0;
+pub(super) const MARGIN: f64 = 24.0;
 
 /// The rectangle of the curves and how values become places in it.
 pub(super) struct Plot {
@@ -84,28 +86,8 @@ pub(super) fn heading<B: DrawingBackend>(
     pen: &mut Pen<B>,
     answer: &Answer,
 ) -> Result<f64, ReportError> {
-    let room = f64::from(SIZE.0) - 2.0 * MARGIN;
     // The first sentence of the finding stands alone.
     let title = answer.finding.split_once(". ").map_or(answer.finding.as_str(), |parts| parts.0);
-    let fits = |size: f64, pen: &Pen<B>| {
-        let kind = Type { size, bold: true, color: INK };
-        let lines = |room: f64| broken(title, room, 3, |text| pen.width(text, kind));
-        let count = lines(room).len();
-        // Lines of like length: the narrowest room that needs no further line.
-        let narrower = (0..10).map(|step| room * (1.0 - 0.05 * f64::from(step)));
-        let even = narrower.take_while(|room| lines(*room).len() == count).last();
-        (kind, lines(if count == 2 { even.unwrap_or(room) } else { room }))
-    };
-    let (mut kind, mut lines) = fits(22.0, pen);
-    if lines.len() > 2 {
-        (kind, lines) = fits(18.0, pen);
-        lines = broken(&lines.join(" "), room, 2, |text| pen.width(text, kind));
-    }
-    let mut y = 12.0;
-    for line in &lines {
-        y += kind.size * 1.25;
-        pen.text(line, (MARGIN, y), Align::Left, kind)?;
-    }
     let from = &answer.provenance;
     let what = format!(
         "Usable capacity by source and interactive peak demand, by quarter, in reference GPUs \
@@ -121,14 +103,9 @@ pub(super) fn heading<B: DrawingBackend>(
         from.seed,
         from.version,
     );
-    y += 6.0;
-    let small = plain(14.0, GREY);
-    for line in [what, which] {
-        y += 19.0;
-        let line = broken(&line, room, 1, |text| pen.width(text, small)).swap_remove(0);
-        pen.text(&line, (MARGIN, y), Align::Left, small)?;
-    }
-    Ok(y + 22.0)
+    let heading = Heading::fit(pen.fonts(), title, &[what, which]);
+    heading.draw(pen)?;
+    Ok(heading.height())
 }
 
 /// What the picture means and what it is not; returns where the plot must end.
@@ -137,8 +114,6 @@ pub(super) fn footer<B: DrawingBackend>(
     answer: &Answer,
     short: bool,
 ) -> Result<f64, ReportError> {
-    let room = f64::from(SIZE.0) - 2.0 * MARGIN;
-    let small = plain(12.5, GREY);
     let hour = answer.provenance.epoch_hours == 1.0;
     let meaning = format!(
         "{} Lines: demand of the quarter's busiest {}, P50 solid, P10 and P90 over worlds dashed. \
@@ -151,20 +126,15 @@ pub(super) fn footer<B: DrawingBackend>(
         },
         if hour { "hour" } else { "interval" },
     );
-    let mut lines = broken(&meaning, room, 2, |text| pen.width(text, small));
-    let rest = 4 - lines.len();
     let caveats = format!(
         "The picture compares a median with a mean; the need that meets the criterion is in the \
          table. Quantiles over worlds do not add up. {} is the candidate that closes a gap.",
         answer.candidate.accelerator
     );
-    lines.extend(broken(&caveats, room, rest, |text| pen.width(text, small)));
-    let line_height = 16.5;
-    let top = f64::from(SIZE.1) - 14.0 - line_height * (lines.len() as f64 - 1.0);
-    for (index, line) in lines.iter().enumerate() {
-        pen.text(line, (MARGIN, top + index as f64 * line_height), Align::Left, small)?;
-    }
-    Ok(top - 60.0)
+    let footer = Footer::fit(pen.fonts(), &meaning, &caveats, 4);
+    let sheet = f64::from(SIZE.1);
+    footer.draw(pen, sheet)?;
+    Ok(sheet - footer.height() - 60.0)
 }
 
 /// Horizontal grid with figures at the left; drawn before the curves.

@@ -1,25 +1,30 @@
-//! The capacity gap chart, as PNG and as SVG from one drawing function.
+//! The charts, each as PNG and as SVG from one drawing function.
 //!
-//! `curves` turns the answer into lines and areas, `place` finds room for labels and ticks,
-//! `font` measures text, `pen` draws on either backend. `gap` composes the chart from the `frame`
-//! around it, the areas and lines, and the `labels`.
+//! `place` finds room for labels and ticks, `font` measures text, `pen` draws on either backend,
+//! `text` is what stands above and below a chart. For the capacity gap chart `curves` turns the
+//! answer into lines and areas, and `gap` composes it from the `frame` around it, the areas and
+//! lines, and the `labels`. `heatmap` draws the map of a sweep.
 
 mod curves;
 mod font;
 mod frame;
 mod gap;
+mod heatmap;
 mod labels;
 mod pen;
 mod place;
+mod text;
 
 use plotters::prelude::{BitMapBackend, SVGBackend};
 
-use crate::plan::Answer;
+use crate::plan::{Answer, Provenance};
 
 use super::ReportError;
+use super::heat::Heat;
+use font::Fonts;
 use pen::{Front, Pen};
 
-/// Width and height of the chart in logical pixels.
+/// Width of every chart, and height of the gap chart, in logical pixels.
 const SIZE: (u32, u32) = (1200, 640);
 /// The bitmap is drawn at four times the logical size and halved: plotters does not smooth the
 /// edges of thick lines, and places text at whole pixels.
@@ -29,6 +34,25 @@ const KEPT: u32 = 2;
 /// The vector backend takes whole numbers only: ten of them make one logical pixel.
 const VECTOR: u32 = 10;
 
+/// What a picture belongs to.
+pub(super) struct Stamp<'a> {
+    /// For screen readers.
+    pub title: &'a str,
+    /// Content hash.
+    pub hash: &'a str,
+    /// Seed of every random stream.
+    pub seed: u64,
+    /// Version of the program.
+    pub version: &'a str,
+}
+
+impl<'a> Stamp<'a> {
+    fn of(answer: &'a Answer) -> Self {
+        let Provenance { hash, seed, version, .. } = &answer.provenance;
+        Self { title: &answer.finding, hash, seed: *seed, version }
+    }
+}
+
 /// The capacity gap chart as an SVG document of 1200 x 640. Fonts are not embedded: text names
 /// Noto Sans with common fallbacks and carries its intended length, so that the layout holds
 /// with any of them.
@@ -37,13 +61,7 @@ const VECTOR: u32 = 10;
 ///
 /// [`ReportError::Font`] or [`ReportError::Draw`], neither of which an answer can cause.
 pub fn gap_svg(answer: &Answer) -> Result<String, ReportError> {
-    let mut body = String::new();
-    let size = (SIZE.0 * VECTOR, SIZE.1 * VECTOR);
-    let backend = SVGBackend::with_string(&mut body, size);
-    let mut pen = Pen::new(backend, Front::Vector, f64::from(VECTOR))?;
-    gap::draw(&mut pen, answer)?;
-    let lengths = pen.finish()?;
-    Ok(finished_svg(&body, &lengths, answer))
+    svg(SIZE, &Stamp::of(answer), |pen| gap::draw(pen, answer))
 }
 
 /// The capacity gap chart as a PNG of 2400 x 1280 pixels (1200 x 640 at twice the density), with
@@ -54,28 +72,69 @@ pub fn gap_svg(answer: &Answer) -> Result<String, ReportError> {
 /// [`ReportError::Font`], [`ReportError::Draw`] or [`ReportError::Encode`], none of which an
 /// answer can cause.
 pub fn gap_png(answer: &Answer) -> Result<Vec<u8>, ReportError> {
-    let (width, height) = (SIZE.0 * DRAWN, SIZE.1 * DRAWN);
+    png(SIZE, &Stamp::of(answer), |pen| gap::draw(pen, answer))
+}
+
+/// The heatmap of a sweep as an SVG document, as wide as the gap chart and as high as it needs.
+///
+/// # Errors
+///
+/// As [`gap_svg`].
+pub fn heatmap_svg(heat: &Heat) -> Result<String, ReportError> {
+    let layout = heatmap::Layout::of(heat, Fonts::get()?);
+    svg(layout.size(), &heat.stamp(), |pen| heatmap::draw(pen, heat, &layout))
+}
+
+/// The same as a PNG of twice the density, with the hash of the sweep, the seed and the version
+/// as text chunks.
+///
+/// # Errors
+///
+/// As [`gap_png`].
+pub fn heatmap_png(heat: &Heat) -> Result<Vec<u8>, ReportError> {
+    let layout = heatmap::Layout::of(heat, Fonts::get()?);
+    png(layout.size(), &heat.stamp(), |pen| heatmap::draw(pen, heat, &layout))
+}
+
+fn svg(
+    size: (u32, u32),
+    stamp: &Stamp<'_>,
+    draw: impl FnOnce(&mut Pen<SVGBackend<'_>>) -> Result<(), ReportError>,
+) -> Result<String, ReportError> {
+    let mut body = String::new();
+    let backend = SVGBackend::with_string(&mut body, (size.0 * VECTOR, size.1 * VECTOR));
+    let mut pen = Pen::new(backend, Front::Vector, f64::from(VECTOR))?;
+    draw(&mut pen)?;
+    let lengths = pen.finish()?;
+    Ok(finished_svg(&body, size, &lengths, stamp))
+}
+
+fn png(
+    size: (u32, u32),
+    stamp: &Stamp<'_>,
+    draw: impl FnOnce(&mut Pen<BitMapBackend<'_>>) -> Result<(), ReportError>,
+) -> Result<Vec<u8>, ReportError> {
+    let (width, height) = (size.0 * DRAWN, size.1 * DRAWN);
     let mut pixels = vec![255; (width * height * 3) as usize];
     let backend = BitMapBackend::with_buffer(&mut pixels, (width, height));
     let mut pen = Pen::new(backend, Front::Bitmap, f64::from(DRAWN))?;
-    gap::draw(&mut pen, answer)?;
+    draw(&mut pen)?;
     pen.finish()?;
-    encoded(&halved(&pixels, width as usize), answer)
+    encoded(&halved(&pixels, width as usize), size, stamp)
 }
 
 /// Sets the logical size, a title for screen readers, what run it was, and text lengths.
-fn finished_svg(body: &str, lengths: &[f64], answer: &Answer) -> String {
-    let drawn = format!("width=\"{}\" height=\"{}\"", SIZE.0 * VECTOR, SIZE.1 * VECTOR);
-    let logical = format!("width=\"{}\" height=\"{}\" role=\"img\"", SIZE.0, SIZE.1);
+fn finished_svg(body: &str, size: (u32, u32), lengths: &[f64], stamp: &Stamp<'_>) -> String {
+    let drawn = format!("width=\"{}\" height=\"{}\"", size.0 * VECTOR, size.1 * VECTOR);
+    let logical = format!("width=\"{}\" height=\"{}\" role=\"img\"", size.0, size.1);
     let sized = body.replacen(&drawn, &logical, 1);
     let (head, rest) = sized.split_once('\n').unwrap_or((&sized, ""));
-    let from = &answer.provenance;
     let mut out = format!(
         "{head}\n<title>{}</title>\n<desc>hash {}, seed {}, version {}</desc>\n",
-        escaped(&answer.finding),
-        escaped(&from.hash),
-        from.seed,
-        escaped(&from.version),
+        escaped(stamp.title),
+        escaped(stamp.hash),
+        stamp.seed,
+        escaped(stamp.version),
     );
     // Texts were drawn in this order, and no text can contain the tag: `<` is escaped in it.
     let mut texts = rest.split("<text ");
@@ -111,10 +170,10 @@ fn halved(pixels: &[u8], width: usize) -> Vec<u8> {
     out
 }
 
-fn encoded(pixels: &[u8], answer: &Answer) -> Result<Vec<u8>, ReportError> {
+fn encoded(pixels: &[u8], size: (u32, u32), stamp: &Stamp<'_>) -> Result<Vec<u8>, ReportError> {
     let failed = |cause: png::EncodingError| ReportError::Encode(cause.to_string());
     let mut bytes = Vec::new();
-    let mut encoder = png::Encoder::new(&mut bytes, SIZE.0 * KEPT, SIZE.1 * KEPT);
+    let mut encoder = png::Encoder::new(&mut bytes, size.0 * KEPT, size.1 * KEPT);
     encoder.set_color(png::ColorType::Rgb);
     encoder.set_depth(png::BitDepth::Eight);
     // 96 logical pixels per inch, an inch being 25.4 mm.
@@ -124,11 +183,10 @@ fn encoded(pixels: &[u8], answer: &Answer) -> Result<Vec<u8>, ReportError> {
         yppu: per_metre,
         unit: png::Unit::Meter,
     }));
-    let from = &answer.provenance;
     let chunks = [
-        ("hash", from.hash.clone()),
-        ("seed", from.seed.to_string()),
-        ("version", from.version.clone()),
+        ("hash", stamp.hash.to_owned()),
+        ("seed", stamp.seed.to_string()),
+        ("version", stamp.version.to_owned()),
     ];
     for (key, text) in chunks {
         encoder.add_text_chunk(key.to_owned(), text).map_err(failed)?;

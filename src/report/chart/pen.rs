@@ -166,10 +166,14 @@ impl<B: DrawingBackend> Pen<B> {
         self.line(&stroke, color, width)
     }
 
+    /// The fonts, to measure with.
+    pub fn fonts(&self) -> &'static Fonts {
+        self.fonts
+    }
+
     /// Width of a text in logical pixels.
     pub fn width(&self, text: &str, kind: Type) -> f64 {
-        let face = self.fonts.face(kind.bold);
-        face.width(&face.legible(text)) * kind.size
+        self.fonts.width(text, kind)
     }
 
     /// A text on the baseline through `at`.

@@ -179,7 +179,8 @@ pub(super) fn volumes(scenario: &Scenario, faults: &mut Faults) {
         }
         let rest = offered().any(|workload| workload.volume == Volume::Remainder);
         let middle = u16::midpoint(scenario.horizon.first_year, scenario.horizon.last_year);
-        if !rest && total(middle) < 1.0 - super::TOLERANCE {
+        let some = !surface.workloads.is_empty();
+        if some && !rest && total(middle) < 1.0 - super::TOLERANCE {
             let message = format!(
                 "only {:.0} % of the requests in {middle} go to a workload",
                 total(middle) * 100.0

@@ -46,6 +46,7 @@ pub(super) fn findings(scenario: &Scenario) -> Vec<Finding> {
         correlations::correlations,
         serving::deployments,
         serving::layouts,
+        serving::promises,
         serving::coverage,
         hardware::accelerators,
         hardware::models,

@@ -1,7 +1,8 @@
 //! Checks of deployments: every workload has one, its layouts fit, its limits make sense.
 
 use super::{Faults, Path, Scenario};
-use crate::engine::{Deployment, Layout, Router};
+use crate::demand::Service;
+use crate::engine::{CallShape, Deployment, Layout, LoneCall, ReplicaModel, Router};
 use crate::hardware::{Accelerator, Llm, kv_capacity};
 
 fn at(workload: &str) -> Path {
@@ -98,6 +99,60 @@ fn memory(
         };
         faults.add(path.clone(), message, help);
     }
+}
+
+/// A promise is not below what a call takes alone on the reference or the candidate, with the best
+/// software of the horizon: no load at all would keep it.
+pub(super) fn promises(scenario: &Scenario, faults: &mut Faults) {
+    let roles = [&scenario.reference, &scenario.candidate.accelerator];
+    for (name, workload) in &scenario.workloads {
+        let Service::Interactive { ttft_p99, tpot_p99 } = workload.service else { continue };
+        for (role, lone) in
+            roles.iter().filter_map(|role| Some((role, lone(scenario, name, role)?)))
+        {
+            let label = &scenario.hardware[*role].label;
+            let path = Path::of("workloads").key(name).key("service");
+            let promises = [
+                ("ttft_p99", ttft_p99.0, lone.ttft.0, "to the first token of a long prompt"),
+                ("tpot_p99", tpot_p99.0, lone.tpot.0, "for an output token"),
+            ];
+            for (field, promised, takes, what) in promises {
+                let message = format!(
+                    "a lone call takes {:.3} ms {what} on {label}: {:.3} ms more than is promised",
+                    takes * 1e3,
+                    (takes - promised) * 1e3
+                );
+                let help = format!(
+                    "promise more than \"{:.3} ms\", give deployments.{name}.layouts.{role} more \
+                     GPUs, or choose a smaller model",
+                    takes * 1e3
+                );
+                // Numbers that other checks refuse may give none here.
+                let kept = takes.is_nan() || takes <= promised;
+                faults.require(kept, path.key(field), &message, &help);
+            }
+        }
+    }
+}
+
+/// What a call of a workload takes alone on an accelerator in the better of the first and the last
+/// year; `None` where other checks have found that it cannot be said.
+fn lone(scenario: &Scenario, name: &str, accelerator: &str) -> Option<LoneCall> {
+    let workload = scenario.workloads.get(name)?;
+    let deployment = scenario.deployments.get(name)?;
+    let (layout, hardware) =
+        (deployment.layouts.get(accelerator)?, scenario.hardware.get(accelerator)?);
+    let model = scenario.models.get(&deployment.model)?;
+    let model = model.scaled(model.size.central());
+    let (first, last) = (scenario.horizon.first_year, scenario.horizon.last_year);
+    [f64::from(first), f64::from(last) + 1.0]
+        .into_iter()
+        .filter_map(|year| {
+            let speed = scenario.central_speed((name, workload), hardware, year);
+            let replica = ReplicaModel::new(hardware, &model, layout, deployment, speed)?;
+            Some(replica.lone_call(&CallShape::central(workload, year)?))
+        })
+        .min_by(|a, b| a.ttft.0.total_cmp(&b.ttft.0))
 }
 
 /// The reference and the candidate serve every workload; what is supplied serves at least one.

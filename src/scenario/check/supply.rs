@@ -1,9 +1,11 @@
 //! Checks of sites, contracts, the market and the candidate.
 
 use super::{Faults, Path, Scenario};
+use crate::demand::Growth;
 use crate::hardware::Accelerator;
-use crate::supply::Amount;
+use crate::supply::{Amount, Site};
 use crate::time::FleetTime;
+use crate::units::Share;
 
 /// Most facility watts per IT watt that is believed.
 const WORST_PUE: f64 = 3.0;
@@ -17,6 +19,7 @@ pub(super) fn sites(scenario: &Scenario, faults: &mut Faults) {
         let message = "a PUE lies between 1 and 3";
         faults.require(sane, path.key("pue"), message, "1.10 own, 1.25 leased, 1.3 with losses");
         faults.growth(&path.key("assistant_share"), &site.assistant_share);
+        training(scenario, faults, &path, site);
         faults.uncertain_duration(path.key("slip"), &site.slip);
         faults.positive_duration(path.key("outages").key("mtbf"), site.outages.mtbf);
         faults.duration(path.key("outages").key("mttr"), site.outages.mttr);
@@ -26,6 +29,39 @@ pub(super) fn sites(scenario: &Scenario, faults: &mut Faults) {
         let some = !site.phases.is_empty();
         faults.require(some, path.key("phases"), "a site needs phases", "add a delivery");
     }
+}
+
+/// What a site lends from training and what is the assistant's fit into it, whatever is drawn.
+fn training(scenario: &Scenario, faults: &mut Faults, path: &Path, site: &Site) {
+    let Some(training) = &site.training else { return };
+    faults.growth(&path.key("training").key("share"), &training.share);
+    let (first, last) = (scenario.horizon.first_year, scenario.horizon.last_year);
+    // Twice a year, for a series turns in the middle of one.
+    let halves = (0..=u32::from(last.saturating_sub(first).min(20)) * 2 + 2)
+        .map(|half| f64::from(first) + f64::from(half) / 2.0);
+    let total = |year: f64| top(&site.assistant_share, year) + top(&training.share, year);
+    let most = halves.map(total).fold(0.0, f64::max);
+    let message = format!(
+        "the assistant's share and what training lends may reach {:.0} % of the site",
+        most * 100.0
+    );
+    let place = path.key("training").key("share");
+    let help = "narrow the ranges: together they must stay within 100 %";
+    faults.require(most <= 1.0 + super::TOLERANCE, place, &message, help);
+}
+
+/// The largest share that a law can give at a decimal year, in the manner of [`super::highest`].
+fn top(law: &Growth<Share>, year: f64) -> f64 {
+    // Six standard deviations. A law has at most three parts; each may be at either end.
+    const TAIL: f64 = 1e-9;
+    let corner = |corner: u8| {
+        let mut part = 0;
+        law.at(year, &mut |_, _| {
+            part += 1;
+            if corner >> (part - 1) & 1 == 1 { 1.0 - TAIL } else { TAIL }
+        })
+    };
+    (0..8).map(|index| corner(index).0).fold(0.0, f64::max)
 }
 
 /// Accelerator, date and amount of each delivery.
