@@ -104,8 +104,8 @@ fn scenario() -> Scenario {
         candidate: Candidate {
             accelerator: "vera_rubin".to_owned(),
             regions,
-            price: Uncertain::fixed(DollarsPerGpuHour(8.5)),
-            lead_time: Uncertain::fixed(Seconds(0.0)),
+            price: Some(Uncertain::fixed(DollarsPerGpuHour(8.5))),
+            lead_time: Some(Uncertain::fixed(Seconds(0.0))),
             availability: Share(0.99),
             source: None,
             as_of: None,

@@ -15,7 +15,7 @@ fn scenario(correlations: &[(&str, &str, f64)]) -> Scenario {
         price
     };
     scenario.horizon.last_year = 2026;
-    scenario.candidate.price = price("candidate");
+    scenario.candidate.price = Some(price("candidate"));
     scenario.market.as_mut().expect("it has one").price = price("market");
     scenario.correlations = correlations
         .iter()

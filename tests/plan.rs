@@ -347,3 +347,17 @@ fn a_release_is_a_step_in_the_month_of_its_slipped_date() {
         }
     }
 }
+
+#[test]
+fn a_candidate_without_terms_has_those_of_its_accelerator() {
+    let mut stated = scenario(1);
+    let mut bare = stated.clone();
+    (bare.candidate.price, bare.candidate.lead_time) = (None, None);
+    let accelerator = stated.hardware["vera_rubin"].clone();
+    stated.candidate.price = Some(accelerator.rent);
+    stated.candidate.lead_time = Some(accelerator.lead_time);
+    let (stated, bare) = (plan(&stated), plan(&bare));
+    assert_eq!(bare.candidate, stated.candidate);
+    assert_eq!((&bare.years, &bare.worlds), (&stated.years, &stated.worlds));
+    assert_ne!(bare.years[1].sign_by, plan(&scenario(1)).years[1].sign_by);
+}

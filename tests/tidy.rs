@@ -398,3 +398,24 @@ fn no_text_knows_one_machine() {
     assert_eq!(path_faults("a.md", &["\"/", "tmp/x\""].concat()).len(), 1);
     assert_none(path_faults("a.md", &["tokens/", "work/step"].concat()));
 }
+
+/// Tests that a document names in backticks: words with two underscores or more.
+fn named_tests(document: &str) -> Vec<&str> {
+    let words = document.split('`').skip(1).step_by(2);
+    let test = |word: &&str| {
+        let plain = word.bytes().all(|byte| byte.is_ascii_lowercase() || is_word(byte));
+        plain && word.matches('_').count() >= 3
+    };
+    words.filter(test).collect()
+}
+
+#[test]
+fn tests_that_the_model_names_exist() {
+    let model = fs::read_to_string(root().join("docs/model.md")).expect("the model");
+    let sources: String = all_rust_files().into_iter().map(|(_, text)| text).collect();
+    let named = named_tests(&model);
+    assert!(named.len() > 60, "{} names", named.len());
+    let missing = named.iter().filter(|name| places(&sources, &format!("fn {name}")).is_empty());
+    assert_none(missing.map(|name| format!("no test `{name}`")).collect());
+    assert_eq!(named_tests("see `a_b_c_d`, `ttft_p99` and `fn x`"), ["a_b_c_d"]);
+}

@@ -104,7 +104,7 @@ fn candidate_facts(scenario: &Scenario) -> CandidateFacts {
         gpus_per_rack: accelerator.unit.gpus,
         firm_gpus_per_rack: f64::from(accelerator.unit.serving) * candidate.availability.0,
         kilowatts_per_gpu: accelerator.power.0 / 1e3,
-        dollars_per_gpu_hour: candidate.price.central().0,
+        dollars_per_gpu_hour: scenario.candidate_price().central().0,
     }
 }
 
@@ -129,9 +129,9 @@ fn racks(gpus: f64, candidate: &CandidateFacts) -> f64 {
 /// Last day to sign for a candidate that stands on 1 January. Delay is bought with time, not with
 /// size: the block is ordered earlier, not larger.
 fn sign_by(scenario: &Scenario, year: u16) -> FleetTime {
-    let candidate = &scenario.candidate;
-    let delay = scenario.hardware[&candidate.accelerator].delay.as_ref();
-    let ahead = candidate.lead_time.at(0.9).0 + delay.map_or(0.0, |delay| delay.at(0.9).0);
+    let delay = scenario.hardware[&scenario.candidate.accelerator].delay.as_ref();
+    let ahead =
+        scenario.candidate_lead_time().at(0.9).0 + delay.map_or(0.0, |delay| delay.at(0.9).0);
     FleetTime(FleetTime::start_of_year(year).0 - ahead as i64)
 }
 

@@ -6,7 +6,7 @@ use super::Scenario;
 use crate::demand::{BASE_YEAR, Reach, Workload};
 use crate::hardware::Accelerator;
 use crate::time::FleetTime;
-use crate::units::Seconds;
+use crate::units::{DollarsPerGpuHour, Seconds, Uncertain};
 
 impl Scenario {
     /// Network round trip between two regions: 0 within one, stated once per pair otherwise; the
@@ -50,6 +50,20 @@ impl Scenario {
         let growth = libm::log1p(workload.work_per_token.central().0);
         let work = libm::exp(growth * (year - BASE_YEAR)) * self.central_release_work(name, at);
         accelerator.realised.central().0 * software / work
+    }
+
+    /// Price of the candidate: its own, or the rent of its accelerator.
+    #[must_use]
+    pub fn candidate_price(&self) -> &Uncertain<DollarsPerGpuHour> {
+        let accelerator = &self.hardware[&self.candidate.accelerator];
+        self.candidate.price.as_ref().unwrap_or(&accelerator.rent)
+    }
+
+    /// From signature to acceptance of the candidate: its own, or the lead time of its accelerator.
+    #[must_use]
+    pub fn candidate_lead_time(&self) -> &Uncertain<Seconds> {
+        let accelerator = &self.hardware[&self.candidate.accelerator];
+        self.candidate.lead_time.as_ref().unwrap_or(&accelerator.lead_time)
     }
 
     /// Accelerators of sites, contracts, the market, the candidate and the reference, by name in

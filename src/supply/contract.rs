@@ -109,10 +109,12 @@ pub struct Candidate {
     pub accelerator: String,
     /// Where it would serve: shares by region, summing to 100 %.
     pub regions: BTreeMap<String, Share>,
-    /// Price under a new contract.
-    pub price: Uncertain<DollarsPerGpuHour>,
-    /// From signature to acceptance.
-    pub lead_time: Uncertain<Seconds>,
+    /// Price under a new contract; the rent of its accelerator if left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub price: Option<Uncertain<DollarsPerGpuHour>>,
+    /// From signature to acceptance; the lead time of its accelerator if left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lead_time: Option<Uncertain<Seconds>>,
     /// Share of delivered GPUs usable at any time.
     pub availability: Share,
     /// Where its plain numbers come from.

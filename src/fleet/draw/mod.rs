@@ -209,7 +209,7 @@ pub fn draw_world(scenario: &Scenario, draw: Draw<'_>, rate: &ServingRate<'_>) -
         spans: calendar.spans,
         years: calendar.years,
     };
-    let candidate_price = draw.value("candidate/price", &scenario.candidate.price).0;
+    let candidate_price = draw.value("candidate/price", scenario.candidate_price()).0;
     DrawnWorld { world, years, candidate_price, on_demand_price, sources: supply.sources }
 }
 

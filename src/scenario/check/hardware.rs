@@ -34,6 +34,7 @@ pub(super) fn accelerators(scenario: &Scenario, faults: &mut Faults) {
         faults.positive_duration(constant, entry.software.time_constant);
         faults.positive(path.key("software").key("ceiling"), &entry.software.ceiling);
         faults.positive(path.key("realised"), &entry.realised);
+        faults.positive(path.key("rent"), &entry.rent);
         faults.uncertain_duration(path.key("lead_time"), &entry.lead_time);
         if let Some(delay) = &entry.delay {
             faults.uncertain_duration(path.key("delay"), delay);

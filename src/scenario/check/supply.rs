@@ -178,8 +178,12 @@ pub(super) fn candidate(scenario: &Scenario, faults: &mut Faults) {
     let accelerator = path.key("accelerator");
     faults.known(accelerator, "accelerator", &candidate.accelerator, &scenario.hardware);
     faults.region_shares(&path.key("regions"), &candidate.regions, scenario);
-    faults.positive(path.key("price"), &candidate.price);
-    faults.uncertain_duration(path.key("lead_time"), &candidate.lead_time);
+    if let Some(price) = &candidate.price {
+        faults.positive(path.key("price"), price);
+    }
+    if let Some(lead_time) = &candidate.lead_time {
+        faults.uncertain_duration(path.key("lead_time"), lead_time);
+    }
     let some = candidate.availability.0 > 0.0;
     let message = "nothing of the candidate would ever be usable";
     faults.require(some, path.key("availability"), message, "99 % is usual");
