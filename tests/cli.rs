@@ -310,6 +310,8 @@ fn adequacy_needs_only_a_file() {
     let system: Value = serde_json::from_slice(&output.stdout).expect("valid JSON");
     assert_eq!(system["samples"], 20);
     assert!(system["lole_hours"]["mean"].is_number());
+    let by_name = sparkgap(&["adequacy", "rbts", "--samples", "20", "--json"]);
+    assert_eq!(by_name.stdout, output.stdout);
     let output = sparkgap(&["adequacy", path, "--samples", "20"]);
     assert!(stdout(&output).contains("LOLE") && stdout(&output).contains("+-"));
 }

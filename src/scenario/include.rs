@@ -12,15 +12,15 @@ use super::patch::Patch;
 use super::read;
 use super::text::ScenarioText;
 
-/// A shipped scenario by its file in `configs/`.
+/// Shipped files by their names in a folder.
 macro_rules! shipped {
-    ($($name:literal),+ $(,)?) => {
-        [$(($name, include_str!(concat!("../../configs/", $name, ".ron")))),+]
+    ($folder:literal: $($name:literal),+ $(,)?) => {
+        [$(($name, include_str!(concat!("../../", $folder, $name, ".ron")))),+]
     };
 }
 
 /// The scenarios that ship with the program, by name.
-const SHIPPED: [(&str, &str); 9] = shipped![
+const SHIPPED: [(&str, &str); 9] = shipped!["configs/":
     "muse_spark",
     "no_external",
     "coreweave_35b",
@@ -31,6 +31,10 @@ const SHIPPED: [(&str, &str); 9] = shipped![
     "surplus",
     "region_loss",
 ];
+
+/// The reliability test systems that ship with the program, by name.
+const SYSTEMS: [(&str, &str); 4] =
+    shipped!["configs/systems/": "hourly_a", "hourly_b", "rack_test", "rbts"];
 
 /// Most files that include one another.
 const DEEPEST: usize = 16;
@@ -113,6 +117,11 @@ impl Location {
 #[must_use]
 pub fn shipped_text(name: &str) -> Option<&'static str> {
     SHIPPED.iter().find(|(known, _)| *known == name).map(|(_, text)| *text)
+}
+
+/// The text of a shipped test system, with its comments.
+pub(super) fn shipped_system(name: &str) -> Option<&'static str> {
+    SYSTEMS.iter().find(|(known, _)| *known == name).map(|(_, text)| *text)
 }
 
 /// Names of the scenarios that ship with the program.

@@ -7,6 +7,7 @@ use std::path::Path as FilePath;
 use serde::{Deserialize, Serialize};
 
 use super::diagnostic::{Finding, ScenarioError};
+use super::include::shipped_system;
 use super::locate::Path;
 use super::read;
 use super::text::ScenarioText;
@@ -174,12 +175,15 @@ impl System {
         Ok(system)
     }
 
-    /// Reads and checks a system file.
+    /// Reads and checks a system file, or a shipped system by its name.
     ///
     /// # Errors
     /// [`ScenarioError::Read`] if the file cannot be read, otherwise as [`System::from_ron`].
     pub fn load(path: impl AsRef<FilePath>) -> Result<Self, ScenarioError> {
         let path = path.as_ref();
+        if let Some((name, text)) = path.to_str().and_then(|n| Some((n, shipped_system(n)?))) {
+            return Self::from_ron(text, &format!("configs/systems/{name}.ron"));
+        }
         Self::from_ron(&read::text_of(path)?, &path.display().to_string())
     }
 
