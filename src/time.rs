@@ -120,7 +120,7 @@ impl FleetTime {
     pub fn of_decimal_year(year: f64) -> Self {
         let whole = year.floor();
         let start = Self::start_of_year(whole as u16).0;
-        let next = Self::start_of_year(whole as u16 + 1).0;
+        let next = Self::start_of_year((whole as u16).saturating_add(1)).0;
         Self(start + ((year - whole) * (next - start) as f64) as i64)
     }
 

@@ -256,6 +256,18 @@ fn a_reader_that_goes_away_is_no_error() {
     assert_eq!(names(&results(&folder.path().join("out"))), ALL_FILES);
 }
 
+#[test]
+fn a_fault_that_nobody_reads_keeps_its_exit_code() {
+    let mut child = program()
+        .args(["check", "--set", "sampling.worlds=0"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the program starts");
+    drop(child.stderr.take());
+    assert_eq!(child.wait().expect("it ends").code(), Some(2));
+}
+
 /// Starts a run that would take hours, interrupts it as Ctrl-C does and returns how it ended.
 #[cfg(unix)]
 fn interrupted(out: &Path, wait: Duration) -> (Option<i32>, String) {

@@ -179,6 +179,8 @@ fn a_source_moves_a_fact_from_one_count_to_another() {
     assert_eq!(counts(&after), [sourced + 1, assumed, without - 1]);
     let after = small(old, "adoption: constant((value: \"50%\", source: \"assumption: half\"))");
     assert_eq!(counts(&after), [sourced, assumed + 1, without - 1]);
+    let mixed = "adoption: constant((value: \"50%\", source: \"a survey; year: assumption\"))";
+    assert_eq!(counts(&small(old, mixed)), [sourced, assumed + 1, without - 1]);
     assert_eq!(
         at(&after, "surfaces.app.adoption.constant").source.as_deref(),
         Some("assumption: half")

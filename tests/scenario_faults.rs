@@ -355,3 +355,39 @@ fn systems_are_checked_too() {
     assert!(broken("hourly([25, 28, 27, 24])", "hourly([])").contains("0 hours"));
     assert!(broken("constant(10)", "constant(inf)").contains("0 or more"));
 }
+
+#[test]
+fn a_horizon_out_of_all_reach_is_one_fault() {
+    let report = |horizon: &str| {
+        let old = "horizon: (first_year: 2026, last_year: 2032, ";
+        fault(&with(old, &format!("horizon: ({horizon}, "))).render(false)
+    };
+    let far = report("first_year: 2026, last_year: 65535");
+    assert!(far.contains("63510 years are too many"), "{far}");
+    let far = report("first_year: 65535, last_year: 65535");
+    assert!(far.contains("first_year must lie between 2000 and 2100"), "{far}");
+    assert!(!far.contains("lone call") && !far.contains("inf"), "{far}");
+}
+
+#[test]
+fn a_draw_that_nobody_makes_is_a_fault() {
+    let small = include_str!("data/small.ron");
+    let report = |old: &str, new: &str| {
+        assert!(small.contains(old), "no `{old}`");
+        fault(&small.replacen(old, new, 1)).render(false)
+    };
+    let law = "(value: \"uniform(1, 2) h\", draw: \"x\")";
+    for (old, field) in
+        [("lasts: \"3 h\"", "lasts"), ("slip: \"lognormal(p10 1, p90 9) months\"", "slip")]
+    {
+        let report = report(old, &format!("{field}: {law}"));
+        assert!(report.contains("cannot share a draw") && report.contains(".draw"), "{report}");
+    }
+    let year = |draw: &str| format!("(value: \"uniform(40, 60) %\", draw: \"{draw}\")");
+    let series = |other: &str| format!("series({{2026: {}, 2030: {}}})", year("a"), year(other));
+    let adoption = |other: &str| format!("adoption: {}", series(other));
+    let report = report("adoption: constant(\"50%\")", &adoption("b"));
+    assert!(report.contains("one draw for all its years") && report.contains("2030"), "{report}");
+    let sound = small.replacen("adoption: constant(\"50%\")", &adoption("a"), 1);
+    Scenario::from_ron(&sound, "plan.ron").unwrap_or_else(|error| panic!("{error}"));
+}

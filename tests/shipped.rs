@@ -1,5 +1,7 @@
 //! The scenarios that ship with the program hold what their headers expect: sign and order of the
-//! effect against the default, world by world on the same random streams.
+//! effect against the default, world by world on the same random streams. Serving rates are the
+//! fluid capacity at a fixed share, as in the acceptance tests: the orders that the headers name
+//! must hold there too, and are no measurement.
 
 mod support;
 

@@ -43,7 +43,7 @@ pub fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-            eprintln!("{}", failure.render(colour).trim_end());
+            say_error(failure.render(colour).trim_end());
             ExitCode::from(failure.code())
         }
     }
@@ -56,6 +56,11 @@ fn print(text: &str) -> Result<(), Failure> {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(Failure::Print(error)),
         _ => Ok(()),
     }
+}
+
+/// Writes a line to stderr; where nobody reads it, there is nobody to tell.
+fn say_error(line: &str) {
+    let _ = writeln!(std::io::stderr(), "{line}");
 }
 
 /// Sets the number of threads; all cores when none is given.

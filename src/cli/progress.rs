@@ -4,7 +4,7 @@ use std::io::IsTerminal;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use super::Failure;
+use super::{Failure, say_error};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 /// Set by the first Ctrl-C.
@@ -26,7 +26,7 @@ pub(super) fn watch_interrupt(failure: Failure) -> &'static AtomicBool {
         while WRITING.load(Ordering::Relaxed) {
             std::thread::sleep(Duration::from_millis(10));
         }
-        eprintln!("{failure}");
+        say_error(&failure.to_string());
         std::process::exit(i32::from(failure.code()));
     });
     &STOP
@@ -57,6 +57,6 @@ pub(super) fn bar(total: u64, what: &str, quiet: bool) -> ProgressBar {
 /// A line on stderr, unless quiet.
 pub(super) fn say(quiet: bool, line: &str) {
     if !quiet {
-        eprintln!("{line}");
+        say_error(line);
     }
 }

@@ -107,7 +107,7 @@ fn interpolate<Q: Quantity>(
     draw: &mut Draws<'_>,
 ) -> f64 {
     // One uniform number for the whole series: a high draw is high in every year.
-    let shared = points.values().next().and_then(|first| first.draw.as_deref());
+    let shared = points.values().find_map(|point| point.draw.as_deref());
     let u = draw("", shared);
     let value = |entry: (&u16, &Uncertain<Q>)| (f64::from(*entry.0) + 0.5, entry.1.at(u).base());
     let before = points.iter().map(value).rfind(|point| point.0 <= year);

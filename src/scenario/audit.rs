@@ -17,7 +17,7 @@ use crate::units::Distribution;
 pub enum Origin {
     /// Somebody else says so.
     Sourced,
-    /// We say so: its source begins with "assumption".
+    /// We say so, at least in part: its source says "assumption".
     Assumed,
     /// Nobody says so.
     Unsourced,
@@ -138,7 +138,8 @@ fn audited(
         other => other.to_string(),
     };
     let origin = match source {
-        Some(source) if source.to_lowercase().starts_with("assumption") => Origin::Assumed,
+        // "PUE: Epoch; outages: assumption" covers both: what may be ours counts as ours.
+        Some(source) if source.to_lowercase().contains("assumption") => Origin::Assumed,
         Some(_) => Origin::Sourced,
         None => Origin::Unsourced,
     };

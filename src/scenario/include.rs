@@ -192,9 +192,14 @@ impl ScenarioText {
             let help = format!("{known}; a path must end in `.ron`");
             return Err(own.fault_at(included, message, help));
         };
-        if open.contains(&base.canonical()) || open.len() >= DEEPEST {
+        if open.contains(&base.canonical()) {
             let message = format!("`{}` includes itself, by way of others or not", variant.include);
             let help = "a base must not include what is built on it";
+            return Err(own.fault_at(included, message, help));
+        }
+        if open.len() >= DEEPEST {
+            let message = format!("more than {DEEPEST} files include one another");
+            let help = "put the patches of some into one";
             return Err(own.fault_at(included, message, help));
         }
         let mut whole = Self::gather(&base, open).map_err(|error| match error {

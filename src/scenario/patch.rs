@@ -212,7 +212,11 @@ impl ScenarioText {
         }
         let laid = self.lay_catalogue_entries(&wanted);
         laid.map_err(|Lost { message, help }| lost(self, message, help))?;
-        let paths = expand(self.text(), &wanted);
+        let mut paths = expand(self.text(), &wanted);
+        if patch.value.trim() == REMOVE {
+            // From the back: what is taken out moves the places of what comes after it.
+            paths.reverse();
+        }
         if paths.is_empty() {
             let message = format!("`{}` names nothing", patch.path);
             return Err(lost(self, message, "`*` stands for entries that exist".to_owned()));
@@ -239,6 +243,7 @@ impl ScenarioText {
             let stands_for = Some(whole.end - whole.start);
             Part { text, origin, at: whole.start, stands_for }
         };
+        let comment_end = if patch.value.contains("//") { "\n" } else { "" };
         match target(self.text(), path)? {
             Target::There { entry, value: old } => {
                 let was = shortened(&self.text()[old.clone()]);
@@ -249,7 +254,8 @@ impl ScenarioText {
                     let end = if comma { cursor.at + 1 } else { entry.end };
                     self.splice(entry.start..end, &[]);
                 } else {
-                    self.splice(old, &[value]);
+                    // A comment in the value must not swallow what comes after it.
+                    self.splice(old, &[value, glue(comment_end)]);
                 }
                 Ok(Some(was))
             }
@@ -270,8 +276,8 @@ impl ScenarioText {
                 } else {
                     (parts.inside, "", ", ")
                 };
-                let before = format!("{before}{key}");
-                self.splice(at..at, &[glue(&before), value, glue(after)]);
+                let (before, after) = (format!("{before}{key}"), format!("{comment_end}{after}"));
+                self.splice(at..at, &[glue(&before), value, glue(&after)]);
                 Ok(None)
             }
         }
@@ -379,6 +385,10 @@ mod tests {
         assert!(text.contains(r#"sites: {"east": (slip: "0 d"),  "south""#), "{text}");
         let text = patched(&[("sites.north.list[2]", "3"), ("sites.north.list[0]", "remove")]);
         assert!(text.contains("list: [ 2, 3])"), "{text}");
+        let text = patched(&[("sites.north.list[*]", "remove"), ("sites.*.slip", "remove")]);
+        assert!(text.contains(r#"{"north": ( list: [ ]), "south": ()}"#), "{text}");
+        let text = patched(&[("sites.north.slip", "1 // a"), ("sites.east", "2 // b")]);
+        assert!(text.contains("slip: 1 // a\n, list") && text.contains("2 // b\n, "), "{text}");
         let text = patched(&[("law", "constant(\"3 users\")"), ("events", "{}")]);
         assert!(
             text.contains("law: constant(\"3 users\"),") && text.contains("Scenario(events: {}, ")

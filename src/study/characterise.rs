@@ -197,7 +197,7 @@ fn accelerator_named<'a>(scenario: &'a Scenario, name: &str) -> Option<&'a Accel
 
 /// Decimal years at which eta is measured, whatever the horizon: a year's numbers must not depend
 /// on which other years are asked for.
-const MEASURED: [f64; 2] = [BASE_YEAR, BASE_YEAR + 6.0];
+pub(super) const MEASURED: [f64; 2] = [BASE_YEAR, BASE_YEAR + 6.0];
 
 /// The first year of measurement (or that in which the accelerator comes) and the last.
 fn years_of(scenario: &Scenario, accelerator: &str) -> Vec<f64> {

@@ -1,16 +1,16 @@
 //! What a GPU serves in a world: measured eta times the fluid capacity at the world's inputs.
 
-use super::characterise::{ServingTable, calls_per_second_per_gpu};
+use super::characterise::{MEASURED, ServingTable, calls_per_second_per_gpu};
 use crate::demand::{Service, Workload};
 use crate::engine::{CallMeans, CallShape, Layout};
 use crate::fleet::ServingInputs;
 use crate::scenario::Scenario;
 
-/// Means of a workload's calls in the middle of the horizon: their spreads hold at any mean.
-fn typical(scenario: &Scenario, workload: &Workload) -> Option<CallMeans> {
-    let (first, last) = (scenario.horizon.first_year, scenario.horizon.last_year);
-    let middle = f64::midpoint(f64::from(first), f64::from(last) + 1.0);
-    CallShape::central(workload, middle).map(|shape| shape.means())
+/// Means of a workload's calls halfway between the years of measurement, whatever the horizon:
+/// their spreads hold at any mean.
+fn typical(workload: &Workload) -> Option<CallMeans> {
+    let [first, last] = MEASURED;
+    CallShape::central(workload, f64::midpoint(first, last)).map(|shape| shape.means())
 }
 
 impl ServingTable {
@@ -19,8 +19,7 @@ impl ServingTable {
         &'a self,
         scenario: &'a Scenario,
     ) -> impl Fn(&ServingInputs<'_>) -> f64 + Sync + 'a {
-        let typical: Vec<Option<CallMeans>> =
-            scenario.workloads.values().map(|workload| typical(scenario, workload)).collect();
+        let typical: Vec<Option<CallMeans>> = scenario.workloads.values().map(typical).collect();
         move |inputs| self.rate(scenario, &typical, inputs).unwrap_or(0.0)
     }
 

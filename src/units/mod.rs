@@ -128,7 +128,7 @@ quantity!(
 );
 quantity!(
     /// US dollars, nominal.
-    Dollars, "amount of money", "35B USD", bare false, 0.0 => INF, { "USD" = 1.0 }
+    Dollars, "sum of money", "35B USD", bare false, 0.0 => INF, { "USD" = 1.0 }
 );
 quantity!(
     /// US dollars per GPU package and hour.

@@ -120,6 +120,16 @@ fn faults_of_an_axis_are_shown_where_they_are() {
             "sampling.worlds",
         ),
         (
+            // The second axis would undo the first; the other way round it would refine it.
+            sweep_text(
+                "[(name: \"a\", path: \"sites.hall.phases[0].on\", values: [\"2028\"]),
+                (name: \"b\", path: \"sites.*.phases\", values: [[]])]",
+                grid,
+            ),
+            "what `sites.*.phases` names is changed by `a` too",
+            "name: \"b\"",
+        ),
+        (
             sweep_text(
                 &axis("path: \"sampling.seed\", range: (from: 1, to: 200000, count: 200000)"),
                 grid,

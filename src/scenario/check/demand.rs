@@ -262,6 +262,9 @@ pub(super) fn surges(scenario: &Scenario, faults: &mut Faults) {
         let lasting = lowest(&surge.lasts) != 0.0;
         faults.require(lasting, path.key("lasts"), "a surge must last", "for example \"2 h\"");
         faults.positive(path.key("factor"), &surge.factor);
+        let help = "it is drawn anew for each surge";
+        faults.unshared(&path.key("lasts"), &surge.lasts, help);
+        faults.unshared(&path.key("factor"), &surge.factor, help);
         named_regions(scenario, faults, &path, &surge.regions);
     }
 }

@@ -138,6 +138,12 @@ impl Faults {
         }
     }
 
+    /// An uncertain quantity that is not drawn once per world has no draw to share.
+    fn unshared<Q: Quantity>(&mut self, path: &Path, value: &Uncertain<Q>, help: &str) {
+        let message = "this quantity cannot share a draw";
+        self.require(value.draw.is_none(), path.key("draw"), message, help);
+    }
+
     /// An uncertain quantity of which every draw must be above zero.
     fn positive<Q: Quantity>(&mut self, path: Path, value: &Uncertain<Q>) {
         if lowest(value) <= 0.0 {
@@ -157,6 +163,15 @@ impl Faults {
             }
             Growth::Series(points) if points.is_empty() => {
                 self.add(path.clone(), "a series needs at least one year", "add {2026: ...}");
+            }
+            Growth::Series(points) => {
+                let mut named = points.iter().filter(|point| point.1.draw.is_some());
+                let first = named.next().and_then(|point| point.1.draw.as_deref());
+                if let Some((year, _)) = named.find(|point| point.1.draw.as_deref() != first) {
+                    let path = path.key("series").key(&year.to_string()).key("draw");
+                    let message = "a series has one draw for all its years";
+                    self.add(path, message, format!("use \"{}\"", first.unwrap_or_default()));
+                }
             }
             _ => {}
         }

@@ -21,6 +21,8 @@ pub(super) fn sites(scenario: &Scenario, faults: &mut Faults) {
         faults.growth(&path.key("assistant_share"), &site.assistant_share);
         training(scenario, faults, &path, site);
         faults.uncertain_duration(path.key("slip"), &site.slip);
+        let help = "it is drawn for each phase; slip_correlation ties the phases of a site";
+        faults.unshared(&path.key("slip"), &site.slip, help);
         faults.positive_duration(path.key("outages").key("mtbf"), site.outages.mtbf);
         faults.duration(path.key("outages").key("mttr"), site.outages.mttr);
         let some = site.maintenance.0 < 1.0;
@@ -183,6 +185,8 @@ pub(super) fn candidate(scenario: &Scenario, faults: &mut Faults) {
     }
     if let Some(lead_time) = &candidate.lead_time {
         faults.uncertain_duration(path.key("lead_time"), lead_time);
+        let help = "it is not drawn: its 90th percentile says when to sign";
+        faults.unshared(&path.key("lead_time"), lead_time, help);
     }
     let some = candidate.availability.0 > 0.0;
     let message = "nothing of the candidate would ever be usable";

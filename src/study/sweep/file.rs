@@ -198,8 +198,8 @@ fn findings(written: &Written, metrics: &[String], axes: &mut Vec<Axis>) -> Vec<
         own.sort_unstable();
         own.dedup();
         for path in &own {
-            if let Some((_, by)) = taken.iter().find(|(known, _)| known == *path) {
-                let message = format!("`{path}` is changed by `{by}` too");
+            if let Some((_, by)) = taken.iter().find(|(known, _)| covers(path, known)) {
+                let message = format!("what `{path}` names is changed by `{by}` too");
                 found.push(Finding::new(at.clone(), message).help("change it in one place"));
             }
         }
@@ -211,6 +211,18 @@ fn findings(written: &Written, metrics: &[String], axes: &mut Vec<Axis>) -> Vec<
         picture(map, written.combine, axes, metrics, &mut found);
     }
     found
+}
+
+/// Whether a path replaces all that an earlier one has changed: it is the same, or has a `*` where
+/// that has a name, or leads to something around it.
+fn covers(later: &str, earlier: &str) -> bool {
+    let steps = |path: &str| -> Vec<String> {
+        let path = path.replace('[', ".[");
+        path.split('.').map(|step| step.trim_matches(['"', ' ']).to_owned()).collect()
+    };
+    let (later, earlier) = (steps(later), steps(earlier));
+    let mut pairs = later.iter().zip(&earlier);
+    later.len() <= earlier.len() && pairs.all(|(a, b)| a == b || a == "*" || a == "[*]")
 }
 
 /// Names are columns of the tables.
