@@ -16,6 +16,9 @@ const REMOVE: &str = "remove";
 /// Names of the laws that uncertain quantities may have.
 const LAWS: [&str; 5] = ["triangular", "uniform", "normal", "lognormal", "choice"];
 
+/// Names of the growth laws.
+const GROWTH: [&str; 5] = ["constant", "linear", "exponential", "logistic", "series"];
+
 /// A patch and where it was written.
 pub(super) struct Patch<'a> {
     /// Path as written.
@@ -75,8 +78,8 @@ fn parse(path: &str) -> Result<Vec<Wanted>, String> {
 
 /// What a path leads to.
 enum Target {
-    /// The entry with its key, and its value.
-    There { entry: Range<usize>, value: Range<usize> },
+    /// Where the entry starts, with its key, and its value.
+    There { entry: usize, value: Range<usize> },
     /// The value that should hold the entry exists, the entry does not.
     New(Parts),
 }
@@ -121,9 +124,20 @@ fn target(text: &str, path: &Path) -> Result<Target, Lost> {
         };
         return Err(Lost { message: format!("`{here}` does not exist"), help });
     }
+    // A kind with one value, `constant("8%")`, named by its name: the value is what is inside.
+    let kind = matches!(path.0.last(), Some(Step::Key(_))) && entry == cursor.at;
+    if kind && cursor.peek() == Some(b'(') {
+        let mut inside = cursor.clone();
+        inside.at += 1;
+        inside.skip_blank();
+        let keyed = inside.clone().skip_key().is_some();
+        if !keyed {
+            let start = inside.at;
+            return Ok(Target::There { entry: start, value: start..inside.skip_value() });
+        }
+    }
     let start = cursor.at;
-    let end = cursor.skip_value();
-    Ok(Target::There { entry: entry..end, value: start..end })
+    Ok(Target::There { entry, value: start..cursor.skip_value() })
 }
 
 /// The paths that a path with `*` stands for.
@@ -246,13 +260,17 @@ impl ScenarioText {
         let comment_end = if patch.value.contains("//") { "\n" } else { "" };
         match target(self.text(), path)? {
             Target::There { entry, value: old } => {
+                if removes && matches!(path.0.last(), Some(Step::Key(_))) && entry >= old.start {
+                    let message = format!("`{path}` is the kind of a value and has no entry");
+                    return Err(Lost { message, help: "put another kind in its place".to_owned() });
+                }
                 let was = shortened(&self.text()[old.clone()]);
                 if removes {
-                    let mut cursor = Cursor::at(self.text(), entry.end);
+                    let mut cursor = Cursor::at(self.text(), old.end);
                     cursor.skip_blank();
                     let comma = cursor.peek() == Some(b',');
-                    let end = if comma { cursor.at + 1 } else { entry.end };
-                    self.splice(entry.start..end, &[]);
+                    let end = if comma { cursor.at + 1 } else { old.end };
+                    self.splice(entry..end, &[]);
                 } else {
                     // A comment in the value must not swallow what comes after it.
                     self.splice(old, &[value, glue(comment_end)]);
@@ -338,8 +356,14 @@ fn shortened(text: &str) -> String {
     line.chars().take(REMEMBERED).chain(" ...".chars()).collect()
 }
 
-/// A value of the command line as RON: put into quotes where a text is meant.
+/// A value of the command line as RON: put into quotes where a text is meant, and under `constant`
+/// where a growth law stands and a plain value is given.
 fn as_ron(value: &str, old: Option<&str>) -> String {
+    let kind = |text: &str| text.split('(').next().unwrap_or_default().trim().to_owned();
+    let grows = old.is_some_and(|old| GROWTH.contains(&kind(old).as_str()));
+    if grows && value != REMOVE && !value.is_empty() && !GROWTH.contains(&kind(value).as_str()) {
+        return format!("constant({})", as_ron(value, Some("\"\"")));
+    }
     let quoted = || format!("\"{}\"", value.replace('\\', "\\\\").replace('"', "\\\""));
     let word = value.split('(').next().unwrap_or_default().trim();
     let law = LAWS.contains(&word) && value.contains('(');
@@ -428,5 +452,15 @@ mod tests {
         assert!(text("law=constant(\"1 users\")").contains("law: constant(\"1 users\")"));
         assert!(text("sites.north.list=[4]").contains("list: [4]"));
         assert!(text("law.start=8%").contains("start: \"8%\""));
+        // A plain value where a growth law stands, and the inside of a kind by its name.
+        assert!(text("law=5 users").contains("law: constant(\"5 users\")"));
+        assert!(text("law=uniform(1, 5) users").contains("law: constant(\"uniform(1, 5) users\")"));
+        let mut kind =
+            ScenarioText::plain("(a: constant(\"8%\"), b: gpus((value: \"3 gpus\")))", "k");
+        for option in ["a.constant=9%", "b.gpus=4 gpus"] {
+            kind.set(option).unwrap_or_else(|error| panic!("{error}"));
+        }
+        assert_eq!(kind.text(), "(a: constant(\"9%\"), b: gpus(\"4 gpus\"))");
+        assert!(kind.set("a.constant=remove").is_err());
     }
 }

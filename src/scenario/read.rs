@@ -141,6 +141,11 @@ fn words(code: &RonError) -> (String, Option<String>, Trust) {
             ("brackets are nested too deeply".to_owned(), None, Trust::Next)
         }
         RonError::Message(text) => (text.clone(), None, Trust::Path),
+        RonError::ExpectedIdentifier => {
+            let message = "expected one of several kinds, by its name".to_owned();
+            let help = help("what does not change over the years is constant(\"...\")");
+            (message, help, Trust::Path)
+        }
         RonError::IntegerOutOfBounds => {
             let message = "the number is out of range".to_owned();
             (message, help("a whole number, 0 or more"), Trust::Path)
