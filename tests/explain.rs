@@ -236,3 +236,20 @@ fn check_prints_counts_facts_without_a_source_and_the_widest() {
     holds(&all, &["    market.limit: 50 gpus\n"]);
     assert!(!all.contains("--all"), "{all}");
 }
+
+#[test]
+fn an_override_is_not_covered_by_what_stood_around_it() {
+    use sparkgap::scenario::{Origin, ScenarioText, audit};
+    let count = |options: &[&str]| {
+        let mut text = ScenarioText::open("muse_spark").unwrap_or_else(|error| panic!("{error}"));
+        for option in options {
+            text.set(option).unwrap_or_else(|error| panic!("{error}"));
+        }
+        let scenario = text.scenario().unwrap_or_else(|error| panic!("{error}"));
+        audit(&scenario).of(Origin::Unsourced).count()
+    };
+    assert_eq!(count(&[]), 0);
+    assert_eq!(count(&["sites.crusoe.pue=1.3", "sites.hyperion.assistant_share=8%"]), 2);
+    let sourced = "sites.crusoe.slip=(value: \"3 months\", source: \"assumption: mine\")";
+    assert_eq!(count(&[sourced]), 0);
+}

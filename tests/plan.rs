@@ -136,6 +136,14 @@ fn halls_are_refilled_with_the_power_that_they_have() {
     let (before, after) = (megawatts("gb300", old[0].1), megawatts(&refill, new[0].1));
     // To a rack of the larger kind.
     assert!((before - after).abs() < megawatts(&refill, 1), "{before} {after}");
+    // The refill is replaced by its like: with a life of half a year its halls are never empty.
+    let half = Seconds(0.5 * 31_557_600.0);
+    one.hardware.get_mut(&refill).expect("it is used").life = half;
+    let world = draw(&one, Draw::central()).world;
+    let name = format!("prometheus/{refill}");
+    let mine = world.changes.iter().filter(|change| world.pools[change.pool].name == name);
+    let units: Vec<u32> = mine.map(|change| change.units).collect();
+    assert_eq!(units, [new[0].1]);
 }
 
 #[test]

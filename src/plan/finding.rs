@@ -34,7 +34,12 @@ fn with_interval(quantile: RankedQuantile) -> String {
     let figures = if doubt > 0.02 { 2 } else { 3 };
     let value = count(quantile.value, figures);
     if quantile.low * quantile.high < 0.0 {
-        return value;
+        // The sign itself is in doubt: then the ends carry theirs, + for what the value is.
+        let sign = quantile.value.signum();
+        let ends = [quantile.low * sign, quantile.high * sign];
+        let (least, most) = (ends[0].min(ends[1]), ends[0].max(ends[1]));
+        let (least, most) = (count(least, figures), count(most, figures));
+        return format!("{value} (-{least} to +{most}: the sign is not settled)");
     }
     let (low, high) = (count(low.min(high), figures), count(low.max(high), figures));
     if low == high { value } else { format!("{value} ({low} to {high})") }
@@ -82,6 +87,9 @@ fn named(years: &[YearResult], which: impl Fn(&YearResult) -> bool) -> String {
     in_words(&chosen)
 }
 
+/// Below so many worlds a tenth of them cannot be told from the extreme.
+const FEW_WORLDS: u32 = 20;
+
 /// The finding: years short, how short and how sure, or that none is; then the bad worlds; then
 /// whether the average over worlds meets the criterion too. The first sentence stands alone.
 #[must_use]
@@ -111,12 +119,16 @@ pub fn finding(scenario: &Scenario, candidate: &CandidateFacts, years: &[YearRes
         let ahead = years.iter().find(|year| {
             FleetTime::start_of_year(year.year) >= scenario.decide_on || year.year == last.year
         });
+        let span = if first.year == last.year {
+            format!("in {}", first.year)
+        } else {
+            format!("from {} to {}", first.year, last.year)
+        };
         let least = worst(&median, ahead.unwrap_or(first).year).unwrap_or(first);
         text += &format!(
-            "No gap at the median from {} to {}: the smallest surplus still ahead is {} {label} \
+            "No gap at the median {}: the smallest surplus still ahead is {} {label} \
              GPUs, {}, in {}",
-            first.year,
-            last.year,
+            span,
             with_interval(least.gap_gpus.p50),
             power(least.gap_megawatts.p50.value),
             least.year,
@@ -124,10 +136,12 @@ pub fn finding(scenario: &Scenario, candidate: &CandidateFacts, years: &[YearRes
     }
     text += ".";
     let tail = worst(&|year| year.gap_gpus.p90.value, first.year).unwrap_or(first);
-    if tail.gap_gpus.p90.value > 0.0 {
+    // Of a handful of worlds the worst one is no tenth of anything.
+    let many = scenario.sampling.worlds >= FEW_WORLDS;
+    if tail.gap_gpus.p90.value > 0.0 && many {
         text += &format!(
             " One world in ten is short by {} or more in {}.",
-            count(tail.gap_gpus.p90.value, 2),
+            with_interval(tail.gap_gpus.p90),
             tail.year
         );
     } else if let Some(most) = worst(&|year| year.short_worlds, first.year) {
@@ -150,7 +164,7 @@ pub fn finding(scenario: &Scenario, candidate: &CandidateFacts, years: &[YearRes
 /// What the numbers are not.
 #[must_use]
 pub fn caveats(scenario: &Scenario, candidate: &CandidateFacts) -> Vec<String> {
-    vec![
+    let mut caveats = vec![
         "P10, P50 and P90 are quantiles over worlds, each figure and year on its own: they do \
          not add up, and no single world need hold two of them."
             .to_owned(),
@@ -167,7 +181,20 @@ pub fn caveats(scenario: &Scenario, candidate: &CandidateFacts) -> Vec<String> {
         "Demand of an hour is its busiest five minutes, so unserved work is an upper figure. \
          Model sizes are proxies: those of Muse Spark are not public."
             .to_owned(),
-    ]
+        format!(
+            "A {} is worth what it does of the work asked for: where work or hardware differ, \
+             compare scenarios in reference GPUs too.",
+            candidate.accelerator
+        ),
+    ];
+    let worlds = scenario.sampling.worlds;
+    if worlds < FEW_WORLDS {
+        caveats.push(format!(
+            "{worlds} worlds are a first look: their quantiles and shares say little, and their \
+             intervals end at the best and the worst world."
+        ));
+    }
+    caveats
 }
 
 #[cfg(test)]
@@ -198,6 +225,8 @@ mod tests {
         let wide = RankedQuantile { value: -41_494.0, low: -43_600.0, high: -36_600.0 };
         assert_eq!(with_interval(wide), "41k (37k to 44k)");
         let across = RankedQuantile { value: 500.0, low: -300.0, high: 900.0 };
-        assert_eq!(with_interval(across), "500");
+        assert_eq!(with_interval(across), "500 (-300 to +900: the sign is not settled)");
+        let over = RankedQuantile { value: -500.0, low: -900.0, high: 300.0 };
+        assert_eq!(with_interval(over), "500 (-300 to +900: the sign is not settled)");
     }
 }

@@ -27,6 +27,8 @@ pub fn write_folder(dir: &Path, files: &[(&str, Vec<u8>)]) -> Result<(), ReportE
 /// results of the folder as they were. Files that were not put in place are removed.
 pub struct Staged {
     dir: PathBuf,
+    /// Whether the folder was made for them.
+    made: bool,
     /// Names, and where each is aside.
     files: Vec<(String, PathBuf)>,
 }
@@ -38,8 +40,9 @@ impl Staged {
     ///
     /// [`ReportError::Write`] if it cannot be made.
     pub fn within(dir: &Path) -> Result<Self, ReportError> {
+        let made = !dir.exists();
         fs::create_dir_all(dir).map_err(|cause| failed("create the folder", dir, cause))?;
-        Ok(Self { dir: dir.to_path_buf(), files: Vec::new() })
+        Ok(Self { dir: dir.to_path_buf(), made, files: Vec::new() })
     }
 
     /// A new file, empty and aside, to be filled before [`Staged::finish`].
@@ -98,6 +101,10 @@ impl Drop for Staged {
             // What was renamed or never made is not there; nothing more can be done about a
             // file that cannot be removed, and the first cause matters more.
             let _ = fs::remove_file(aside);
+        }
+        if self.made {
+            // A folder with results in it stays: only an empty one can be removed.
+            let _ = fs::remove_dir(&self.dir);
         }
     }
 }

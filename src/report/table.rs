@@ -74,6 +74,20 @@ impl Rows<'_> {
         }
     }
 
+    /// Two rows, the ends of the 90 % interval of a median, on the scale of its spread.
+    fn interval(&mut self, label: &str, unit: &str, of: OfSpread) {
+        let all = self.years.iter().flat_map(|year| quantiles(of(year)).map(|(_, q)| q.value));
+        let scale = Scale::of_counts(all);
+        let ends: [(&str, fn(RankedQuantile) -> f64); 2] =
+            [("from", |q| q.low), ("to", |q| q.high)];
+        for (name, end) in ends {
+            self.cells(format!("  {label} 90 % {name}, {}", scale.unit(unit)), |year| {
+                let median = of(year).p50;
+                scale.signed(RankedQuantile { value: end(median), ..median })
+            });
+        }
+    }
+
     /// One row of means with standard errors that is never scaled.
     fn plain_estimate(&mut self, label: &str, of: OfEstimate) {
         self.cells(label.to_owned(), |year| Scale::ONE.estimate(of(year)));
@@ -96,7 +110,7 @@ fn rows(answer: &Answer) -> Vec<Row> {
 
 fn demand_rows(rows: &mut Rows) {
     rows.heading("Demand, median over worlds");
-    rows.median("daily users", "people", |year| year.daily_users);
+    rows.median("assistant users a day", "people", |year| year.daily_users);
     rows.median("user requests", "per day", |year| year.user_requests_per_day);
     rows.median("engine calls", "per day", |year| year.engine_calls_per_day);
     rows.median("tokens in", "per day", |year| year.tokens_in_per_day);
@@ -130,6 +144,7 @@ fn gap_rows(rows: &mut Rows) {
     rows.median("of it for the assistant", "GPUs", |year| year.contracted_for_assistant_gpus);
     rows.median("firm contribution", "GPUs", |year| year.firm_contribution_gpus);
     rows.spread("gap", "GPUs", true, |year| year.gap_gpus);
+    rows.interval("gap P50", "GPUs", |year| year.gap_gpus);
     rows.spread("gap", "racks", true, |year| year.gap_racks);
     rows.spread("gap", "MW IT", true, |year| year.gap_megawatts);
     rows.cells("worlds that are short, %".to_owned(), |year| {

@@ -68,7 +68,8 @@ pub fn audit(scenario: &Scenario) -> Audit {
     let value = serde_json::to_value(scenario)
         .expect("plain structs with text keys always serialise into memory");
     let mut audit = Audit { values: Vec::new() };
-    audit.visit(FieldDescription::scenario(), &value, String::new(), None);
+    let overrides: Vec<&str> = scenario.overrides.iter().map(|one| one.path.as_str()).collect();
+    audit.visit(FieldDescription::scenario(), &value, String::new(), None, &overrides);
     audit
 }
 
@@ -79,10 +80,13 @@ impl Audit {
         value: &Value,
         path: String,
         covered_by: Option<&str>,
+        overrides: &[&str],
     ) {
         if field.is_choice || value.is_null() {
             return;
         }
+        // What stood around a value before it was overridden does not speak for the new one.
+        let covered_by = covered_by.filter(|_| !overrides.contains(&path.as_str()));
         let sourced = value["source"].as_str().filter(|_| field.has_source());
         let covered_by = sourced.filter(|source| !source.trim().is_empty()).or(covered_by);
         let single = match field.content {
@@ -101,7 +105,7 @@ impl Audit {
                     _ if path.is_empty() => step,
                     _ => format!("{path}.{step}"),
                 };
-                self.visit(part, inner, path, covered_by);
+                self.visit(part, inner, path, covered_by, overrides);
             }
         }
     }

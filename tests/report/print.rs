@@ -40,7 +40,7 @@ fn the_finding_comes_first_and_the_sources_last() {
 #[test]
 fn rows_have_one_scale_and_the_digits_their_error_supports() {
     let text = table(&answers::short(), Some(120));
-    assert_eq!(cells(&text, "daily users, M people")[0], "900");
+    assert_eq!(cells(&text, "assistant users a day, M people")[0], "900");
     assert!(text.contains("tokens in, T per day"), "{text}");
     // A standard error of 8.3 % shows two digits of itself.
     assert_eq!(cells(&text, "LOLE, own only, h/yr")[1], "210±17");

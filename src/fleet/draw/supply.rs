@@ -8,7 +8,7 @@ use crate::fleet::world::{CapacityChange, Pool, PoolKind, SiteLaw};
 use crate::hardware::Accelerator;
 use crate::scenario::Scenario;
 use crate::supply::{Amount, Contract, Site, UnitLaw};
-use crate::time::FleetTime;
+use crate::time::{DAY, FleetTime};
 use crate::units::{Share, correlate};
 
 /// Units that stand from one instant to another.
@@ -285,9 +285,16 @@ fn site_stands(given: &Given<'_>, name: &str, site: &Site, kind: &str) -> Vec<St
         }
         if phase.refill.as_deref() == Some(kind) {
             // Clearing and filling a hall again is as late as building it was.
-            let retired = from + first.life.0 as i64;
-            let refilled = retired + slip + given.delay(kind);
-            stands.push(stand(refilled, &scenario.hardware[kind]));
+            let late = slip + given.delay(kind);
+            let refill = &scenario.hardware[kind];
+            let calendar = given.calendar;
+            let horizon = calendar.start.0 + (calendar.epochs as u64 * calendar.epoch_s) as i64;
+            let mut refilled = from + first.life.0 as i64 + late;
+            // The halls stay: what refills them is replaced in its turn.
+            while refilled < horizon {
+                stands.push(stand(refilled, refill));
+                refilled += (refill.life.0 as i64 + late).max(DAY);
+            }
         }
     }
     stands

@@ -52,7 +52,7 @@ pub(super) fn at_edge(plot: &Plot, curves: &Curves) -> Vec<EdgeLabel> {
     }
     let gap = last(&curves.demand[1]) - supply;
     if gap > 0.0 {
-        let text = format!("Shortfall at P50  {}", plot.figure(gap));
+        let text = format!("Shortfall at P50  {} ref. GPUs", plot.figure(gap));
         let value = supply + gap / 2.0;
         out.push(EdgeLabel { text, value, color: GAP, bold: true, layer: None });
     }
@@ -246,7 +246,8 @@ fn surplus<B: DrawingBackend>(
         }
         pen.line(&[(x, low), (x, high)], color, width)?;
     }
-    let text = format!("Surplus at the last peak, P50: {}", plot.figure(supply - demand));
+    let size = plot.figure(supply - demand);
+    let text = format!("Surplus at the last peak, P50: {size} reference GPUs");
     let kind = Type { size: 14.0, bold: true, color: INK };
     let half = pen.width(&text, kind) / 2.0 + 6.0;
     boxed(pen, &text, (x - 10.0 - half, (low + high) / 2.0 + 5.0), kind)
