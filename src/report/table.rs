@@ -78,12 +78,11 @@ impl Rows<'_> {
     fn interval(&mut self, label: &str, unit: &str, of: OfSpread) {
         let all = self.years.iter().flat_map(|year| quantiles(of(year)).map(|(_, q)| q.value));
         let scale = Scale::of_counts(all);
-        let ends: [(&str, fn(RankedQuantile) -> f64); 2] =
-            [("from", |q| q.low), ("to", |q| q.high)];
-        for (name, end) in ends {
+        for (name, upper) in [("from", false), ("to", true)] {
             self.cells(format!("  {label} 90 % {name}, {}", scale.unit(unit)), |year| {
                 let median = of(year).p50;
-                scale.signed(RankedQuantile { value: end(median), ..median })
+                let value = if upper { median.high } else { median.low };
+                scale.signed(RankedQuantile { value, ..median })
             });
         }
     }

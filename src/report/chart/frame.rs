@@ -86,8 +86,10 @@ pub(super) fn heading<B: DrawingBackend>(
     pen: &mut Pen<B>,
     answer: &Answer,
 ) -> Result<f64, ReportError> {
-    // The first sentence of the finding stands alone.
-    let title = answer.finding.split_once(". ").map_or(answer.finding.as_str(), |parts| parts.0);
+    // The first sentence of the finding stands alone; the second is of the bad worlds.
+    let mut sentences = answer.finding.split(". ");
+    let title = sentences.next().unwrap_or_default();
+    let tail = sentences.next().map(|tail| format!("{}.", tail.trim_end_matches('.')));
     let from = &answer.provenance;
     let what = format!(
         "Usable capacity by source and interactive peak demand, by quarter, in reference GPUs \
@@ -103,7 +105,8 @@ pub(super) fn heading<B: DrawingBackend>(
         from.seed,
         from.version,
     );
-    let heading = Heading::fit(pen.fonts(), title, &[what, which]);
+    let below: Vec<String> = tail.into_iter().chain([what, which]).collect();
+    let heading = Heading::fit(pen.fonts(), title, &below);
     heading.draw(pen)?;
     Ok(heading.height())
 }
@@ -120,9 +123,9 @@ pub(super) fn footer<B: DrawingBackend>(
          Layers: usable capacity (cool colours own, warm contracts), mean over worlds, outages \
          and late deliveries included.",
         if short {
-            "Shaded orange: median (P50) demand above usable capacity."
+            "Orange: median (P50) demand above usable capacity; grey: P90 demand above it."
         } else {
-            "No shading: median (P50) demand is nowhere above usable capacity."
+            "Median (P50) demand is nowhere above usable capacity; grey: P90 demand above it."
         },
         if hour { "hour" } else { "interval" },
     );
