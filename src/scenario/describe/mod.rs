@@ -1,9 +1,10 @@
 //! What every field of a scenario means: one description per field, read off the types.
 //!
-//! The schema of [`crate::scenario::Scenario`] gives names, doc comments, kinds, units and ranges of quantities;
-//! `configs/fields.ron` adds what code cannot tell: who uses a field to what effect, ranges that
-//! only the checks know, and whether it is a choice. `sparkgap explain`, `docs/scenario.md` and
-//! the audit of sources are made of these descriptions. Finding one by a path is in `find`.
+//! The schema of [`crate::scenario::Scenario`] gives names, doc comments, kinds, units and
+//! ranges of quantities; `configs/fields.ron` adds what code cannot tell: who uses a field to
+//! what effect, ranges that only the checks know, and whether it is a choice. `sparkgap
+//! explain`, `docs/scenario.md` and the audit of sources are made of these descriptions. Finding
+//! one by a path is in `find`.
 
 mod find;
 mod schema;
