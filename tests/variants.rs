@@ -171,6 +171,9 @@ fn an_option_is_faulted_where_it_is_typed() {
     assert!(fault("sampling.worlds=").contains("gets no value"));
     assert!(fault("sampling.worlds=lots").contains("--set:1:"));
     assert!(fault("hardware.gb301.life=3 years").contains("did you mean `gb300`?"));
+    assert!(fault("sampling.worlds=20.5").contains("a whole number is expected"));
+    assert!(fault("sites.hyperion.pue=1,3").contains("numbers have a point"));
+    assert!(fault("sites.hyperion.slip=1,5 months").contains("numbers have a point"));
     assert!(fault("sampling.wrlds=3").contains("did you mean `worlds`?"));
 }
 

@@ -89,8 +89,16 @@ enum Trust {
 /// Turns an error of ron into a fault with its place and a way to put it right.
 fn explain(whole: &ScenarioText, error: &SpannedError, path: &Path) -> Diagnostic {
     let text = whole.text();
-    let (message, help, trust) = words(&error.code);
+    let (mut message, mut help, mut trust) = words(&error.code);
     let named = byte_at(text, error.span.start)..byte_at(text, error.span.end);
+    // Where a whole number is read, a point after it looks like the end of the value.
+    let before = text[..named.start].bytes().next_back();
+    let point = text[named.start..].starts_with('.');
+    if point && before.is_some_and(|byte| byte.is_ascii_digit()) {
+        message = "a whole number is expected here".to_owned();
+        help = Some("write it without a point".to_owned());
+        trust = Trust::Path;
+    }
     let span = match trust {
         Trust::Exact => named,
         Trust::Next => {

@@ -157,6 +157,10 @@ pub fn parse_quantity<Q: Quantity>(text: &str) -> Result<Q, QuantityError> {
         kind: Q::KIND,
         example: Q::EXAMPLE,
     })?;
+    if unit.starts_with(',') {
+        let reason = "numbers have a point, and `_` between thousands: 10.5, 1_000".to_owned();
+        return Err(QuantityError::Distribution { text: text.to_owned(), reason });
+    }
     let value = number * unit_size::<Q>(unit)?;
     in_range::<Q>(value, text).map(Q::from_base)
 }
