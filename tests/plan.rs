@@ -290,6 +290,28 @@ fn what_is_prepaid_is_credited_over_the_term() {
 }
 
 #[test]
+fn what_is_delivered_comes_neither_late_nor_again() {
+    let mut drawn = scenario(1);
+    let contract = drawn.contracts.get_mut("coreweave_1").expect("it is shipped");
+    contract.slip = Uncertain::parse("9 months").expect("a duration");
+    let tranche = contract.tranches[0].clone();
+    contract.tranches = vec![tranche];
+    contract.tranches[0].share = Share(1.0);
+    let first = |scenario: &Scenario| {
+        let world = draw(scenario, Draw::central()).world;
+        let mine = |pool: usize| world.pools[pool].name.starts_with("coreweave_1/");
+        let times = world.changes.iter().filter(|change| mine(change.pool)).map(|c| c.time);
+        times.min().expect("it delivers")
+    };
+    let planned = first(&drawn);
+    drawn.contracts.get_mut("coreweave_1").expect("it is shipped").tranches[0].delivered = true;
+    let delay = Uncertain::parse("5 years").expect("a duration");
+    drawn.hardware.get_mut("gb300").expect("it is used").delay = Some(delay);
+    let nine_months = 9 * 2_629_800;
+    assert_eq!(first(&drawn) + nine_months, planned);
+}
+
+#[test]
 fn a_late_accelerator_is_late_for_everyone() {
     let planned = scenario(1);
     let mut late = planned.clone();

@@ -19,6 +19,9 @@ pub struct Tranche {
     pub share: Share,
     /// Accelerator, by name.
     pub accelerator: String,
+    /// Whether it already stands: then it does not come late.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub delivered: bool,
 }
 
 /// A part of a contract's value that is paid when it is signed and credited, evenly over the

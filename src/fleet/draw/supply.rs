@@ -179,6 +179,7 @@ impl Supply {
         for (number, tranche) in contract.tranches.iter().enumerate() {
             let slip = draw.value(&format!("contracts/{name}/slip/{number}"), &contract.slip).0;
             let late = slip as i64 + given.delay(&tranche.accelerator);
+            let late = if tranche.delivered { 0 } else { late };
             let (from, to) = (tranche.on.0 + late, contract.end.0 + late);
             let gpus = full * tranche.share.0;
             stands.push((tranche.accelerator.clone(), Stand { from, to, units: gpus }));

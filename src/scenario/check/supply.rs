@@ -75,12 +75,7 @@ pub(super) fn phases(scenario: &Scenario, faults: &mut Faults) {
             if let Some(refill) = &phase.refill {
                 faults.known(path.key("refill"), "accelerator", refill, &scenario.hardware);
             }
-            let stands = !phase.delivered || phase.on <= scenario.decide_on;
-            let message = format!(
-                "a phase of {} cannot be delivered already: the decision is on {}",
-                phase.on, scenario.decide_on
-            );
-            faults.require(stands, path.key("on"), &message, "leave `delivered` out");
+            stands(scenario, faults, &path, phase.on, phase.delivered);
             match &phase.amount {
                 Amount::FacilityPower(power) => {
                     let huge = super::highest(power) > 1e12;
@@ -95,6 +90,16 @@ pub(super) fn phases(scenario: &Scenario, faults: &mut Faults) {
             }
         }
     }
+}
+
+/// What is delivered already does not lie in the future.
+fn stands(scenario: &Scenario, faults: &mut Faults, path: &Path, on: FleetTime, delivered: bool) {
+    let message = format!(
+        "what comes on {on} cannot be delivered already: the decision is on {}",
+        scenario.decide_on
+    );
+    let past = !delivered || on <= scenario.decide_on;
+    faults.require(past, path.key("on"), &message, "leave `delivered` out");
 }
 
 /// A known accelerator on a date on which it exists, within the horizon.
@@ -149,7 +154,9 @@ pub(super) fn tranches(scenario: &Scenario, faults: &mut Faults) {
         let shares = contract.tranches.iter().map(|tranche| tranche.share.0);
         faults.whole(list.clone(), "shares of the tranches", shares);
         for (index, tranche) in contract.tranches.iter().enumerate() {
-            accelerator(scenario, faults, &list.index(index), &tranche.accelerator, tranche.on);
+            let path = list.index(index);
+            accelerator(scenario, faults, &path, &tranche.accelerator, tranche.on);
+            stands(scenario, faults, &path, tranche.on, tranche.delivered);
         }
         let last = contract.tranches.iter().map(|tranche| tranche.on).max();
         if let Some(last) = last.filter(|last| *last >= contract.end) {
