@@ -4,20 +4,19 @@
 //! another. Routers that do look act on load reports of a physical age: between two reports every
 //! replica runs alone through the window. A router adds what it has itself sent since the report.
 
-use rand::rngs::ChaCha8Rng;
-
+use super::Scheduler;
 use super::curve::{LatencyLimits, SloLimit};
-use super::load::{Draws, Load};
+use super::draws::Draws;
+use super::load::Load;
 use super::model::ReplicaModel;
-use super::replica::{Replica, Totals};
-use super::request::{Latencies, Observer, Request};
-use super::{Router, Scheduler};
+use super::replica::Replica;
+use super::request::{Completion, Latencies, Observer, Request};
+use super::router::Routing;
+use super::totals::Totals;
+use super::window::Window;
 use crate::hardware::StepTime;
-use crate::rng::{StreamKey, uniform};
+use crate::rng::StreamKey;
 use crate::time::EngineTime;
-
-/// Requests per replica that are handed over at a time when nobody looks at load.
-const CATCH_UP: u32 = 1_024;
 
 /// What a run of a cluster leaves.
 #[derive(Debug, Clone, PartialEq)]
@@ -47,7 +46,8 @@ pub fn simulate_cluster(
     let step_time = StepTime::new(&model.roofline);
     let mut latencies = Latencies::default();
     let cluster = Cluster { step_time: &step_time, model, replicas };
-    let (totals, span) = cluster.run(&draws, load.calls_per_second, key, &mut latencies);
+    let requests = draws.at_rate(load.calls_per_second);
+    let (totals, span) = cluster.run(requests, key, &mut latencies);
     ClusterOutcome { latencies, totals, span }
 }
 
@@ -93,19 +93,14 @@ impl Watch {
 }
 
 impl Observer for Watch {
-    fn first_token(&mut self, _id: u32, _at: EngineTime) {}
-
     #[inline]
-    fn finished(&mut self, id: u32, request: &Request, first_token: EngineTime, at: EngineTime) {
-        if !request.counted {
+    fn finished(&mut self, done: &Completion) {
+        if !done.counted {
             return;
         }
-        self.late += u64::from((first_token - request.arrival).0 > self.ttft);
-        if request.output > 1 {
-            let tpot = (at - first_token).0 / u64::from(request.output - 1);
-            self.slow += u64::from(tpot > self.tpot);
-        }
-        self.latencies.finished(id, request, first_token, at);
+        self.late += u64::from(done.ttft().0 > self.ttft);
+        self.slow += u64::from(done.tpot().is_some_and(|tpot| tpot.0 > self.tpot));
+        self.latencies.finished(done);
     }
 
     fn enough(&self) -> bool {
@@ -122,106 +117,41 @@ pub(super) struct Cluster<'a> {
 }
 
 impl Cluster<'_> {
-    fn replica(&self) -> Replica<'_> {
-        let scheduler: &Scheduler = &self.model.scheduler;
-        Replica::new(self.step_time, scheduler, self.model.kv_tokens)
-    }
-
-    /// Runs the draws at a rate, to the end or until the observer has seen enough.
+    /// Runs requests that come in order of arrival, to the end or until the observer has seen
+    /// enough.
     pub(super) fn run<O: Observer>(
         &self,
-        draws: &Draws,
-        rate: f64,
+        requests: impl Iterator<Item = Request>,
         key: StreamKey,
         observer: &mut O,
     ) -> (Totals, EngineTime) {
-        let mut choice = key.stream("routing");
-        match &self.model.router {
-            Router::RoundRobin => self
-                .run_split(draws, rate, observer, |index| index as usize % self.replicas as usize),
-            Router::Random => {
-                let targets: Vec<usize> = (0..draws.len()).map(|_| self.any(&mut choice)).collect();
-                self.run_split(draws, rate, observer, |index| targets[index as usize])
-            }
-            Router::PowerOfTwo(age) => {
-                self.run_windows(draws, rate, age.0, observer, &mut |loads: &[u64]| {
-                    let (first, second) = (self.any(&mut choice), self.any(&mut choice));
-                    if loads[second] < loads[first] { second } else { first }
-                })
-            }
-            Router::LeastLoaded(age) => {
-                self.run_windows(draws, rate, age.0, observer, &mut |loads: &[u64]| {
-                    // Starting at a random place keeps ties from piling up on the first replica.
-                    let start = self.any(&mut choice);
-                    let count = loads.len();
-                    let at = |offset: usize| (start + offset) % count;
-                    let best = (0..count).min_by_key(|offset| loads[at(*offset)]);
-                    at(best.unwrap_or(0))
-                })
-            }
-        }
-    }
-
-    fn any(&self, choice: &mut ChaCha8Rng) -> usize {
-        let index = (uniform(choice) * f64::from(self.replicas)) as usize;
-        index.min(self.replicas as usize - 1)
-    }
-
-    fn run_split<O: Observer>(
-        &self,
-        draws: &Draws,
-        rate: f64,
-        observer: &mut O,
-        target: impl Fn(u32) -> usize,
-    ) -> (Totals, EngineTime) {
-        let mut replicas: Vec<Replica<'_>> = (0..self.replicas).map(|_| self.replica()).collect();
-        for (index, request) in draws.at_rate(rate).enumerate() {
-            let id = index as u32;
-            // Now and then the replicas catch up, so that queues of the future stay small.
-            if id.is_multiple_of(CATCH_UP * self.replicas) {
-                if observer.enough() {
-                    break;
-                }
-                for replica in &mut replicas {
-                    replica.advance(request.arrival, observer);
+        let replica = || {
+            let scheduler: &Scheduler = &self.model.scheduler;
+            Replica::new(self.step_time, scheduler, self.model.kv_tokens)
+        };
+        let mut replicas: Vec<Replica<'_>> = (0..self.replicas).map(|_| replica()).collect();
+        let mut routing = Routing::new(&self.model.router, self.replicas, key);
+        let mut window = Window::new(routing.report_age(), self.replicas);
+        let mut requests = requests.peekable();
+        let mut id = 0u32;
+        while !observer.enough() && window.open(&mut requests) {
+            if window.needs_reports() {
+                for (replica, load) in replicas.iter_mut().zip(&mut routing.loads) {
+                    replica.advance(window.start, observer);
+                    *load = replica.load() as u32;
                 }
             }
-            replicas[target(id)].enqueue(id, request);
-        }
-        settle(replicas, observer)
-    }
-
-    fn run_windows<O: Observer>(
-        &self,
-        draws: &Draws,
-        rate: f64,
-        age: f64,
-        observer: &mut O,
-        route: &mut dyn FnMut(&[u64]) -> usize,
-    ) -> (Totals, EngineTime) {
-        let mut replicas: Vec<Replica<'_>> = (0..self.replicas).map(|_| self.replica()).collect();
-        let mut loads = vec![0; replicas.len()];
-        let age = EngineTime::from_seconds(age).0;
-        let mut requests = draws.at_rate(rate).enumerate().peekable();
-        while let Some((_, next)) = requests.peek() {
-            if observer.enough() {
-                break;
-            }
-            // Reports are made at whole multiples of their age; age 0 is a fresh report each time.
-            let arrival = next.arrival.0;
-            let start = arrival - arrival.checked_rem(age).unwrap_or(0);
-            let end = start.saturating_add(age.max(1));
-            for (replica, load) in replicas.iter_mut().zip(&mut loads) {
-                replica.advance(EngineTime(start), observer);
-                *load = replica.load();
-            }
-            let inside = |entry: &(usize, Request)| entry.1.arrival.0 < end;
-            while let Some((index, request)) = requests.next_if(inside) {
-                let target = route(&loads);
-                if replicas[target].enqueue(index as u32, request) {
-                    loads[target] += 1;
+            window.route(&replicas[0], &mut routing);
+            for (place, replica) in replicas.iter_mut().enumerate() {
+                for (number, request) in window.of_replica(place) {
+                    replica.enqueue(id.wrapping_add(number), request);
+                }
+                replica.advance(window.end, observer);
+                if window.ends_with_reports() {
+                    routing.loads[place] = replica.load() as u32;
                 }
             }
+            id = id.wrapping_add(window.len());
         }
         settle(replicas, observer)
     }

@@ -4,10 +4,11 @@
 use serde::Serialize;
 
 use super::cluster::{Cluster, Watch};
+use super::draws::Draws;
 use super::kv_cache::BLOCK;
-use super::load::{CallMeans, CallShape, Draws};
+use super::load::{CallMeans, CallShape};
 use super::model::ReplicaModel;
-use super::request::{Observer, Request};
+use super::request::{Completion, Observer};
 use super::{Prefill, Scheduler};
 use crate::hardware::StepTime;
 use crate::rng::StreamKey;
@@ -216,9 +217,8 @@ struct Saturated {
 }
 
 impl Observer for Saturated {
-    fn first_token(&mut self, _id: u32, _at: EngineTime) {}
-
-    fn finished(&mut self, _id: u32, _request: &Request, _first: EngineTime, at: EngineTime) {
+    fn finished(&mut self, done: &Completion) {
+        let at = done.finish;
         self.done += 1;
         if self.done == self.window.0 {
             self.begun = at;
@@ -249,7 +249,7 @@ fn saturated_throughput(
     let mut seen = Saturated { window, done: 0, begun: zero, ended: zero };
     let alone = Cluster { replicas: 1, ..*cluster };
     // All arrive within the first moment.
-    alone.run(&draws, 1e9, key, &mut seen);
+    alone.run(draws.at_rate(1e9), key, &mut seen);
     let time = EngineTime(seen.ended.0.saturating_sub(seen.begun.0)).seconds();
     if time > 0.0 { f64::from(window.1 - window.0) / time } else { 0.0 }
 }
@@ -270,7 +270,7 @@ pub fn measure(
     let cluster = Cluster { step_time: &step_time, model, replicas: REPLICAS };
     let attempt = |draws: &Draws, share: f64| {
         let mut watch = Watch::new(limits, draws.counted());
-        let (totals, _) = cluster.run(draws, full * share, key, &mut watch);
+        let (totals, _) = cluster.run(draws.at_rate(full * share), key, &mut watch);
         watch.reject(totals.rejected);
         watch
     };
@@ -383,7 +383,7 @@ mod tests {
             let draws = Draws::new(&calls(), 8_000, (0, 0), key);
             let mut latencies = crate::engine::Latencies::default();
             // All at once: the batch is full but for the very end.
-            let (totals, span) = cluster.run(&draws, 1e6, key, &mut latencies);
+            let (totals, span) = cluster.run(draws.at_rate(1e6), key, &mut latencies);
             let rate = totals.completed as f64 / span.seconds();
             let ratio = rate / fluid.calls_per_second;
             assert!((0.93..1.07).contains(&ratio), "{prefill:?}: {ratio}");

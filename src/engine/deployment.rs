@@ -53,6 +53,9 @@ pub enum Router {
     PowerOfTwo(Seconds),
     /// The least loaded one, by load reports of this age at most.
     LeastLoaded(Seconds),
+    /// Turns of a session go where the one before was served; first turns and single calls go to
+    /// the less loaded of two random ones, by load reports of this age at most.
+    SessionAffinity(Seconds),
 }
 
 /// How one workload is deployed.

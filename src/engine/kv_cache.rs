@@ -36,13 +36,26 @@ impl BlockGrowth {
     #[must_use]
     pub fn free_steps(&self, context: u64) -> u64 {
         let free = blocks_of(context) * BLOCK - context;
+        if self.growth == KV_UNIT {
+            return free;
+        }
         (free * KV_UNIT / self.growth).min(self.period - 1)
+    }
+
+    /// Blocks that a sequence claims in `steps` steps at least.
+    #[inline]
+    #[must_use]
+    pub fn claims_within(&self, steps: u64) -> u64 {
+        if self.growth == KV_UNIT { steps / BLOCK } else { steps / self.period }
     }
 
     /// Blocks held after `steps` decode steps by a sequence that started with `context` tokens.
     #[inline]
     #[must_use]
     pub fn held(&self, context: u64, steps: u64) -> u64 {
+        if self.growth == KV_UNIT {
+            return blocks_of(context + steps);
+        }
         let beyond = (steps + self.period).saturating_sub(self.free_steps(context) + 1);
         blocks_of(context) + beyond / self.period
     }

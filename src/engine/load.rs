@@ -1,14 +1,8 @@
-//! What arrives: Poisson calls whose lengths follow quantile tables.
-//!
-//! Requests are drawn once at unit rate and then stretched to any load, so that every load of a
-//! search sees the same requests (common random numbers).
+//! The lengths of calls: quantile tables and their moments.
 
 use serde::Serialize;
 
-use super::request::Request;
 use crate::demand::{LengthTable, Shape, TokenLengths, Workload, length_tables};
-use crate::rng::{StreamKey, exponential, uniform};
-use crate::time::EngineTime;
 
 /// Knots of the quantile table of a lognormal law.
 const KNOTS: usize = 256;
@@ -184,103 +178,11 @@ pub struct Load {
     pub calls: CallShape,
 }
 
-/// Requests at unit rate, to be stretched to a load.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Draws {
-    requests: Vec<(f64, Request)>,
-}
-
-/// Cells of the table of quantiles that lengths are drawn from, straight inside a cell.
-const CELLS: usize = 1 << 12;
-
-struct Sampler {
-    cells: Vec<f64>,
-    tail: LengthTable,
-}
-
-impl Sampler {
-    fn new(table: &LengthTable) -> Self {
-        let cells = (0..=CELLS).map(|cell| table.at(cell as f64 / CELLS as f64)).collect();
-        Self { cells, tail: table.clone() }
-    }
-
-    fn at(&self, u: f64) -> f64 {
-        let place = u * CELLS as f64;
-        let cell = place as usize;
-        // The last cells hold the tail, which is not straight inside a cell.
-        if cell + 64 >= CELLS {
-            return self.tail.at(u);
-        }
-        let part = place - cell as f64;
-        self.cells[cell] + (self.cells[cell + 1] - self.cells[cell]) * part
-    }
-}
-
-impl Draws {
-    /// Draws `count` requests from the streams of `key`; those from `counted.0` on and before
-    /// `counted.1` have their latencies counted.
-    #[must_use]
-    pub fn new(calls: &CallShape, count: u32, counted: (u32, u32), key: StreamKey) -> Self {
-        let mut gaps = key.stream("arrivals");
-        let mut prompts = key.stream("prompt lengths");
-        let mut outputs = key.stream("output lengths");
-        let mut thoughts = key.stream("thinking lengths");
-        let mut pictures = key.stream("images");
-        let prompt = Sampler::new(&calls.prompt);
-        let output = Sampler::new(&calls.output);
-        let thinking = calls.thinking.as_ref().map(Sampler::new);
-        let mut at = 0.0;
-        let requests = (0..count).map(|index| {
-            at += exponential(&mut gaps);
-            let text = (prompt.at(uniform(&mut prompts)).round() as u32).max(1);
-            let seen = calls.images.filter(|images| uniform(&mut pictures) < images.share);
-            let tokens = text.saturating_add(seen.map_or(0, |seen| seen.tokens.round() as u32));
-            let mut made = output.at(uniform(&mut outputs));
-            if let Some(thinking) = &thinking {
-                made += thinking.at(uniform(&mut thoughts));
-            }
-            let cached = (f64::from(text) * calls.cached) as u32;
-            let request = Request {
-                arrival: EngineTime(0),
-                prompt: tokens,
-                cached: cached.min(tokens - 1),
-                output: (made.round() as u32).max(1),
-                counted: (counted.0..counted.1).contains(&index),
-            };
-            (at, request)
-        });
-        Self { requests: requests.collect() }
-    }
-
-    /// The requests at a rate, in order of arrival.
-    pub fn at_rate(&self, calls_per_second: f64) -> impl Iterator<Item = Request> {
-        self.requests.iter().map(move |(at, request)| Request {
-            arrival: EngineTime::from_seconds(at / calls_per_second),
-            ..*request
-        })
-    }
-
-    /// How many requests have their latencies counted.
-    pub(super) fn counted(&self) -> u64 {
-        self.requests.iter().filter(|entry| entry.1.counted).count() as u64
-    }
-
-    /// How many requests there are.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.requests.len()
-    }
-
-    /// Whether there are none.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.requests.is_empty()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::Draws;
+    use crate::rng::StreamKey;
 
     #[test]
     fn lognormal_table_has_its_moments() {
@@ -304,25 +206,6 @@ mod tests {
             let (own, own_square) = moments(&table.quantiles);
             assert!((square / (mean * mean) / (own_square / (own * own)) - 1.0).abs() < 1e-9);
         }
-    }
-
-    #[test]
-    fn draws_follow_their_law_and_stretch_to_a_rate() {
-        let prompt = scaled_table(&Shape::Lognormal(1.0), 1000.0).unwrap();
-        let calls = CallShape { prompt, cached: 0.25, ..CallShape::fixed(1, 0.0, 7) };
-        let count = 100_000;
-        let draws = Draws::new(&calls, count, (10, 20), StreamKey::world(1, 0));
-        let slow: Vec<Request> = draws.at_rate(2.0).collect();
-        let fast: Vec<Request> = draws.at_rate(4.0).collect();
-        let mean = slow.iter().map(|r| f64::from(r.prompt)).sum::<f64>() / f64::from(count);
-        // Standard error: sqrt((e - 1) / n) of the mean.
-        let error = 1000.0 * ((std::f64::consts::E - 1.0) / f64::from(count)).sqrt();
-        assert!((mean - 1000.0).abs() < 4.0 * error, "{mean}");
-        assert_eq!(slow.iter().filter(|request| request.counted).count(), 10);
-        let span = slow[slow.len() - 1].arrival.seconds();
-        assert!((span - 50_000.0).abs() < 4.0 * 50_000.0 / f64::from(count).sqrt());
-        assert!((fast[fast.len() - 1].arrival.seconds() * 2.0 - span).abs() < 1e-6);
-        assert!(slow.iter().all(|r| r.output == 7 && r.cached == r.prompt / 4));
     }
 
     #[test]

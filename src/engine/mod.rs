@@ -1,23 +1,31 @@
 //! The serving engine: request-level simulation of a continuously batching deployment, and the
 //! serving curve it leaves behind. Nothing above this floor sees a request.
 
+mod calls;
 mod cluster;
 mod curve;
 mod deployment;
+mod draws;
 mod kv_cache;
+mod line;
 mod load;
 mod model;
+mod prefix_cache;
 mod replica;
 mod request;
-mod slots;
+mod router;
+mod totals;
+mod window;
 
 pub use cluster::{ClusterOutcome, simulate_cluster};
 pub use curve::{
     FluidCapacity, FluidLimit, LatencyLimits, ServingPoint, SloLimit, fluid_capacity, measure,
 };
 pub use deployment::{Deployment, Layout, Prefill, Router, Scheduler};
+pub use draws::{CallLaws, CallStreams, Draws, Lengths};
 pub use kv_cache::{BLOCK, BlockGrowth, blocks_of};
-pub use load::{CallMeans, CallShape, Draws, ImageTokens, Load, scaled_table};
+pub use load::{CallMeans, CallShape, ImageTokens, Load, scaled_table};
 pub use model::{LoneCall, ReplicaModel};
-pub use replica::{Replica, Totals};
-pub use request::{Latencies, Observer, Request};
+pub use replica::Replica;
+pub use request::{Abandonment, Completion, Latencies, Observer, PRIORITIES, Request, Retained};
+pub use totals::Totals;

@@ -73,6 +73,120 @@ impl DecodeRun {
         self.memory += self.memory_growth;
         ticks
     }
+
+    /// The run from its step number `steps` on.
+    #[inline]
+    #[must_use]
+    fn after(&self, steps: u64) -> Self {
+        Self {
+            compute: self.compute + steps * self.compute_growth,
+            memory: self.memory + steps * self.memory_growth,
+            ..*self
+        }
+    }
+
+    /// How many of the next `steps` steps stay on the side of the roofline of the first: all of
+    /// them unless the sides cross, and they cross once at most.
+    #[inline]
+    #[must_use]
+    pub fn same_side(&self, steps: u64) -> u64 {
+        let last = self.after(steps - 1);
+        if (self.compute >= self.memory) == (last.compute >= last.memory) {
+            return steps;
+        }
+        let (ahead, closing) = if self.compute >= self.memory {
+            (self.compute - self.memory, self.memory_growth - self.compute_growth)
+        } else {
+            (self.memory - self.compute, self.compute_growth - self.memory_growth)
+        };
+        (ahead / closing + 1).min(steps)
+    }
+
+    /// Ticks of the first step and by how many each step is longer than the one before, on this
+    /// side of the roofline.
+    #[inline]
+    #[must_use]
+    pub fn progression(&self) -> (u64, u64) {
+        if self.compute >= self.memory {
+            (self.fixed + self.compute, self.compute_growth)
+        } else {
+            (self.fixed + self.memory, self.memory_growth)
+        }
+    }
+
+    /// Ticks of the next `steps` steps together.
+    #[inline]
+    #[must_use]
+    pub fn sum(&self, steps: u64) -> u128 {
+        if steps == 0 {
+            return 0;
+        }
+        let straight = self.same_side(steps);
+        let sum = straight_sum(self.progression(), straight);
+        if straight == steps { sum } else { sum + self.bent_sum(straight, steps) }
+    }
+
+    #[cold]
+    fn bent_sum(&self, straight: u64, steps: u64) -> u128 {
+        straight_sum(self.after(straight).progression(), steps - straight)
+    }
+
+    /// The smallest number of steps, at least 1, that take `target` ticks or more; `most` where
+    /// no fewer do.
+    #[inline]
+    #[must_use]
+    pub fn steps_to(&self, target: u128, most: u64) -> u64 {
+        if most <= FEW {
+            let mut run = *self;
+            let mut left = target;
+            for step in 1..most {
+                let ticks = u128::from(run.next_ticks());
+                if ticks >= left {
+                    return step;
+                }
+                left -= ticks;
+            }
+            return most;
+        }
+        let straight = self.same_side(most);
+        let sum = straight_sum(self.progression(), straight);
+        if straight == most || sum >= target {
+            return straight_steps_to(self.progression(), target).min(most);
+        }
+        let rest = straight_steps_to(self.after(straight).progression(), target - sum);
+        (straight + rest).min(most)
+    }
+}
+
+/// Runs of so many steps are added up rather than solved: that is faster.
+const FEW: u64 = 12;
+
+/// Sum of an arithmetic progression.
+#[inline]
+fn straight_sum((first, growth): (u64, u64), steps: u64) -> u128 {
+    let pairs = steps * (steps - 1) / 2;
+    u128::from(first) * u128::from(steps) + u128::from(growth) * u128::from(pairs)
+}
+
+/// The smallest number of terms of a progression, at least 1, that add up to `target`: the root of
+/// a quadratic in floating point, then made exact in integers, so that its rounding is harmless.
+#[inline]
+fn straight_steps_to(progression: (u64, u64), target: u128) -> u64 {
+    if progression == (0, 0) {
+        return u64::MAX;
+    }
+    let (first, growth) = (progression.0.max(1) as f64, progression.1 as f64);
+    let slope = first - growth / 2.0;
+    let root =
+        2.0 * target as f64 / (slope + (slope * slope + 2.0 * growth * target as f64).sqrt());
+    let mut steps = (root as u64).max(1);
+    while straight_sum(progression, steps) < target {
+        steps += 1;
+    }
+    while steps > 1 && straight_sum(progression, steps - 1) >= target {
+        steps -= 1;
+    }
+    steps
 }
 
 fn ticks_of(seconds: f64) -> u64 {
@@ -152,6 +266,9 @@ impl StepTime {
     #[inline]
     #[must_use]
     pub fn steps_for(&self, tokens: u64) -> u64 {
+        if self.growth == KV_UNIT {
+            return tokens;
+        }
         (tokens * KV_UNIT).div_ceil(self.growth)
     }
 }
@@ -201,10 +318,20 @@ mod tests {
         // From below the kink of the roofline to far above it.
         let (decode, mut kv) = (900, 1_000 * KV_UNIT);
         let mut run = step_time.decode_run(decode, kv);
-        for _ in 0..20_000 {
+        let whole = run;
+        let (mut sum, mut bent) = (0, false);
+        for steps in 1..=20_000 {
             let work = StepWork { decode, kv, ..StepWork::default() };
-            assert_eq!(run.next_ticks(), step_time.ticks(&work));
+            let ticks = run.next_ticks();
+            assert_eq!(ticks, step_time.ticks(&work));
+            assert_eq!(whole.steps_to(sum + 1, 100_000), steps);
+            sum += u128::from(ticks);
+            assert_eq!(whole.sum(steps), sum);
+            assert_eq!(whole.steps_to(sum, 20_000), steps);
+            assert_eq!(whole.steps_to(sum, steps.div_ceil(2)), steps.div_ceil(2));
+            bent |= whole.same_side(steps) < steps;
             kv += decode * step_time.growth();
         }
+        assert!(bent, "the run must cross the kink");
     }
 }

@@ -3,8 +3,8 @@
 
 use proptest::prelude::*;
 use sparkgap::engine::{
-    CallShape, Draws, Layout, Load, Observer, Prefill, Replica, ReplicaModel, Request, Router,
-    Scheduler, scaled_table, simulate_cluster,
+    CallShape, Completion, Draws, Layout, Load, Observer, Prefill, Replica, ReplicaModel, Request,
+    Router, Scheduler, scaled_table, simulate_cluster,
 };
 use sparkgap::hardware::{
     KV_UNIT, Precision, Roofline, StepTime, StepWork, TICK_BITS, accelerators, models,
@@ -24,11 +24,11 @@ impl Observer for Recorder {
     fn first_token(&mut self, id: u32, at: EngineTime) {
         self.first[id as usize] = Some(at.0);
     }
-    fn finished(&mut self, id: u32, request: &Request, first_token: EngineTime, at: EngineTime) {
-        assert!(first_token >= request.arrival && at >= first_token);
-        assert_eq!(self.first[id as usize], Some(first_token.0));
-        let times = Times { first_token: first_token.0, finish: at.0 };
-        assert_eq!(self.times[id as usize].replace(times), None);
+    fn finished(&mut self, done: &Completion) {
+        assert!(done.first_token >= done.arrival && done.finish >= done.first_token);
+        assert_eq!(self.first[done.id as usize], Some(done.first_token.0));
+        let times = Times { first_token: done.first_token.0, finish: done.finish.0 };
+        assert_eq!(self.times[done.id as usize].replace(times), None);
     }
 }
 
@@ -41,7 +41,7 @@ fn scheduler(max_sequences: u32, token_budget: u32, prefill: Prefill) -> Schedul
 }
 
 fn request(arrival: u64, prompt: u32, cached: u32, output: u32) -> Request {
-    Request { arrival: EngineTime(arrival), prompt, cached, output, counted: true }
+    Request { cached, ..Request::new(EngineTime(arrival), prompt, output) }
 }
 
 fn deepseek_on_gb300() -> Roofline {
@@ -133,9 +133,8 @@ fn processor_sharing_tpot(a: f64, b: f64, tokens_per_second: f64) -> f64 {
 struct DecodeTime(u128);
 
 impl Observer for DecodeTime {
-    fn first_token(&mut self, _id: u32, _at: EngineTime) {}
-    fn finished(&mut self, _id: u32, _request: &Request, first: EngineTime, at: EngineTime) {
-        self.0 += u128::from((at - first).0);
+    fn finished(&mut self, done: &Completion) {
+        self.0 += u128::from((done.finish - done.first_token).0);
     }
 }
 

@@ -1,0 +1,118 @@
+//! Decode steps in which nothing else can happen, all at once and exactly.
+
+use super::super::request::Observer;
+use super::{BELOW, Replica};
+use crate::hardware::TICK_BITS;
+
+impl Replica<'_> {
+    /// The instant until which nobody can join the batch and nobody can leave the line: steps that
+    /// start before it need no look at the line. `None` when the next step must be planned.
+    #[inline]
+    pub(super) fn quiet_until(&mut self, until: u64) -> Option<u64> {
+        if self.prefilling.is_some() || self.calls.decoding() == 0 {
+            return None;
+        }
+        let next = self.line.next_arrival(&self.calls).unwrap_or(u64::MAX);
+        if self.line.waiting() == 0 {
+            return Some(until.min(next));
+        }
+        let deadline = self.line.next_deadline();
+        if self.is_full() {
+            return Some(until.min(deadline));
+        }
+        // A line that is blocked by its head is so until somebody ends, the head leaves, or
+        // someone more urgent comes.
+        let more_urgent = if self.line.mixed { next } else { u64::MAX };
+        let head = self.line.head(&mut self.calls)?;
+        (!self.fits(head)).then(|| until.min(deadline).min(more_urgent))
+    }
+
+    /// Decodes an unchanged batch until something may happen: a completion, a shortage of memory,
+    /// or `stop`. Whether any step was made.
+    #[inline]
+    pub(super) fn coast<O: Observer>(&mut self, stop: u64, observer: &mut O) -> bool {
+        let ahead = self.calls.steps_ahead(self.step);
+        let affordable = self.affordable_steps(ahead);
+        if affordable == 0 {
+            return false;
+        }
+        let decode = u64::from(self.calls.decoding());
+        let run = self.step_time.decode_run(decode, self.kv);
+        let mut steps = u64::from(affordable);
+        let mut ticks = u128::from(self.below) + run.sum(steps);
+        let room = u128::from(stop - self.now) << TICK_BITS;
+        if ticks > room {
+            let most = steps;
+            steps = run.steps_to(room - u128::from(self.below), most);
+            if steps < most {
+                ticks = u128::from(self.below) + run.sum(steps);
+            }
+        }
+        let growth = self.step_time.growth();
+        self.take_blocks(self.claimed(steps as u32));
+        let passed = (ticks >> TICK_BITS) as u64;
+        self.below = ticks as u64 & BELOW;
+        self.now += passed;
+        self.next_steps(steps as u32);
+        let sums = &mut self.totals;
+        sums.busy += passed;
+        sums.steps += steps;
+        sums.decode_steps += steps;
+        sums.decoded += steps * decode;
+        let pairs = steps * (steps - 1) / 2;
+        sums.context_read += u128::from(self.kv) * u128::from(steps)
+            + u128::from(decode * growth) * u128::from(pairs);
+        self.kv += steps * decode * growth;
+        if steps == u64::from(ahead) {
+            self.complete_ended(observer);
+        }
+        true
+    }
+
+    /// Blocks that the batch claims in the next `steps` steps: every sequence one in each period.
+    #[inline]
+    fn claimed(&self, steps: u32) -> u64 {
+        let period = self.blocks.period as u32;
+        let (turns, rest) =
+            if steps < period { (0, steps) } else { (steps / period, steps % period) };
+        let mut blocks = u64::from(turns) * u64::from(self.calls.decoding());
+        let mut residue = self.residue;
+        for _ in 0..rest {
+            blocks += u64::from(self.claims[residue as usize]);
+            residue = if residue + 1 < period { residue + 1 } else { 0 };
+        }
+        blocks
+    }
+
+    /// How many of the next `steps` steps find the blocks that they claim.
+    #[inline]
+    fn affordable_steps(&self, steps: u32) -> u32 {
+        let decode = u64::from(self.calls.decoding());
+        let period = self.blocks.period as u32;
+        let available = self.available_blocks();
+        // Enough for every sequence in each turn begun.
+        if u64::from(steps.div_ceil(period)) * decode <= available {
+            return steps;
+        }
+        self.affordable_exactly(steps, available)
+    }
+
+    #[cold]
+    fn affordable_exactly(&self, steps: u32, available: u64) -> u32 {
+        let period = self.blocks.period as u32;
+        let turns = (available / u64::from(self.calls.decoding())).min(u64::from(steps / period));
+        let mut left = available - turns * u64::from(self.calls.decoding());
+        let mut found = turns as u32 * period;
+        let mut residue = self.residue;
+        while found < steps {
+            let wanted = u64::from(self.claims[residue as usize]);
+            if wanted > left {
+                break;
+            }
+            left -= wanted;
+            found += 1;
+            residue = if residue + 1 < period { residue + 1 } else { 0 };
+        }
+        found
+    }
+}

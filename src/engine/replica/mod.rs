@@ -1,0 +1,331 @@
+//! One replica: a continuously batching engine on the token clock.
+//!
+//! All decoding sequences advance one step together, so the step in which a sequence ends is known
+//! when it starts to decode. The state is a handful of counters plus lists of completions keyed by
+//! step number; a step costs O(1) and O(completions), not O(batch), and steps in which nothing
+//! else can happen are summed in closed form ([`coast`]). Which work goes into a step is decided in
+//! [`step`], who gets memory in [`admit`]; what a step costs in [`crate::hardware::StepTime`].
+
+mod admit;
+mod coast;
+mod step;
+
+use super::Scheduler;
+use super::calls::{Call, Calls};
+use super::kv_cache::{BLOCK, BlockGrowth, blocks_of};
+use super::line::Line;
+use super::prefix_cache::PrefixCache;
+use super::request::{Abandonment, Completion, Observer, Request, Retained};
+use super::totals::Totals;
+use crate::hardware::{KV_UNIT, StepTime, TICK_BITS};
+use crate::time::EngineTime;
+
+/// Bits of a tick that are below a picosecond.
+const BELOW: u64 = (1 << TICK_BITS) - 1;
+
+/// One replica. Feed it requests in order of arrival with [`Replica::enqueue`] and let it run with
+/// [`Replica::advance`].
+#[derive(Debug, Clone)]
+pub struct Replica<'a> {
+    step_time: &'a StepTime,
+    scheduler: &'a Scheduler,
+    blocks: BlockGrowth,
+    total_blocks: u64,
+    free_blocks: u64,
+    now: u64,
+    /// Ticks below a picosecond that `now` leaves out.
+    below: u64,
+    step: u32,
+    residue: u32,
+    /// Context of the decoding sequences, [`KV_UNIT`] parts of a token.
+    kv: u64,
+    /// Decoding sequences by the residue of the steps in which they claim a block.
+    claims: [u32; BLOCK as usize],
+    line: Line,
+    calls: Calls,
+    cache: PrefixCache,
+    /// The call whose prompt is being computed, part by part.
+    prefilling: Option<u32>,
+    /// Calls whose prompt is done with the step in flight.
+    ready: Vec<u32>,
+    ended: Vec<u32>,
+    takes_handed: bool,
+    in_system: u64,
+    counted_until: u64,
+    totals: Totals,
+}
+
+impl<'a> Replica<'a> {
+    /// An idle, empty replica with room for `kv_tokens` context tokens.
+    #[must_use]
+    pub fn new(step_time: &'a StepTime, scheduler: &'a Scheduler, kv_tokens: u64) -> Self {
+        let total_blocks = kv_tokens / BLOCK;
+        Self {
+            step_time,
+            scheduler,
+            blocks: BlockGrowth::new(step_time.growth()),
+            total_blocks,
+            free_blocks: total_blocks,
+            now: 0,
+            below: 0,
+            step: 0,
+            residue: 0,
+            kv: 0,
+            claims: [0; BLOCK as usize],
+            line: Line::default(),
+            calls: Calls::new(),
+            cache: PrefixCache::new(),
+            prefilling: None,
+            ready: Vec::new(),
+            ended: Vec::new(),
+            takes_handed: false,
+            in_system: 0,
+            counted_until: 0,
+            totals: Totals::default(),
+        }
+    }
+
+    /// Hands over a request; `false` when it could never fit into memory and is rejected.
+    /// Requests come in order of arrival.
+    #[inline]
+    pub fn enqueue(&mut self, id: u32, request: Request) -> bool {
+        if !self.could_hold(&request) {
+            self.totals.rejected += 1;
+            return false;
+        }
+        let call = Call::new(id, &request);
+        let priority = call.priority;
+        self.takes_handed |= request.handed;
+        let index = self.calls.add(call);
+        self.line.push(index, priority, request.deadline().0);
+        true
+    }
+
+    /// Whether a request fits into memory when it is alone.
+    #[inline]
+    #[must_use]
+    pub fn could_hold(&self, request: &Request) -> bool {
+        let steps = self.step_time.steps_for(u64::from(request.output.max(1) - 1));
+        let claims = self.blocks.claims_within(steps);
+        blocks_of(u64::from(request.prompt)) + claims + 3 <= self.total_blocks
+    }
+
+    /// Requests handed over and not done: what a load report says.
+    #[inline]
+    #[must_use]
+    pub fn load(&self) -> u64 {
+        self.in_system + self.line.coming() as u64
+    }
+
+    /// The sums so far.
+    #[must_use]
+    pub fn totals(&self) -> &Totals {
+        &self.totals
+    }
+
+    /// End of the last step.
+    #[must_use]
+    pub fn now(&self) -> EngineTime {
+        EngineTime(self.now)
+    }
+
+    /// Bytes of memory that it holds, itself included.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        let lists = (self.ready.capacity() + self.ended.capacity()) * size_of::<u32>();
+        size_of::<Self>() + self.calls.bytes() + self.line.bytes() + self.cache.bytes() + lists
+    }
+
+    /// When its next step starts; `None` when it has nothing to do.
+    #[must_use]
+    pub fn next_step_at(&self) -> Option<EngineTime> {
+        if self.is_idle() {
+            return self.line.next_arrival(&self.calls).map(|at| EngineTime(at.max(self.now)));
+        }
+        Some(EngineTime(self.now))
+    }
+
+    #[inline]
+    fn is_idle(&self) -> bool {
+        self.calls.decoding() == 0 && self.prefilling.is_none() && self.line.waiting() == 0
+    }
+
+    /// Runs every step that starts before `until`; all requests that arrive before `until` must
+    /// have been handed over.
+    pub fn advance<O: Observer>(&mut self, until: EngineTime, observer: &mut O) {
+        self.take_arrivals();
+        self.see_off(observer);
+        while self.now < until.0 {
+            if self.is_idle() {
+                match self.line.next_arrival(&self.calls) {
+                    Some(next) if next < until.0 => (self.now, self.below) = (next, 0),
+                    _ => return,
+                }
+            } else {
+                match self.quiet_until(until.0) {
+                    Some(stop) if self.coast(stop, observer) => {}
+                    _ => self.take_step(observer),
+                }
+            }
+            self.take_arrivals();
+            self.see_off(observer);
+            if observer.pause() {
+                return;
+            }
+        }
+    }
+
+    /// Runs until every request is done, then checks the books.
+    ///
+    /// # Panics
+    /// When the sums do not balance: a defect of this engine.
+    pub fn finish<O: Observer>(&mut self, observer: &mut O) {
+        self.advance(EngineTime(u64::MAX), observer);
+        self.balance();
+    }
+
+    /// Checks the books of a replica that has nothing left to do.
+    ///
+    /// # Panics
+    /// When the sums do not balance: a defect of this engine.
+    pub fn balance(&self) {
+        let sums = &self.totals;
+        assert_eq!(sums.occupancy, sums.sojourn, "Little's law");
+        assert_eq!(sums.arrived, sums.completed + sums.abandoned, "requests are conserved");
+        assert_eq!(sums.decoded + sums.recomputed_steps, sums.owed_steps, "tokens out");
+        let computed = sums.owed_prefill + sums.recomputed_prefill;
+        assert_eq!(sums.prefilled + sums.found, computed, "tokens in");
+        let blocks = self.free_blocks + self.cache.blocks();
+        assert_eq!((blocks, self.kv), (self.total_blocks, 0), "memory is returned");
+    }
+
+    /// Lets the calls that have arrived by now join their lines.
+    #[inline]
+    fn take_arrivals(&mut self) {
+        while let Some(at) = self.line.join(self.now, &self.calls) {
+            self.count_at(at);
+            self.in_system += 1;
+            self.totals.arrived += 1;
+        }
+    }
+
+    /// Brings the integral of the number in the system to the instant of a change by one, which
+    /// is added. A change that is seen late is put right: the time since was counted without it.
+    #[inline]
+    fn count_at(&mut self, at: u64) {
+        if at < self.counted_until {
+            self.totals.occupancy += u128::from(self.counted_until - at);
+        } else {
+            self.count_until(at);
+        }
+    }
+
+    #[inline]
+    fn count_until(&mut self, at: u64) {
+        let span = at - self.counted_until;
+        self.totals.occupancy += u128::from(self.in_system) * u128::from(span);
+        self.counted_until = at;
+    }
+
+    /// Lets the users go whose patience has ended without a first token.
+    #[inline]
+    fn see_off<O: Observer>(&mut self, observer: &mut O) {
+        if self.line.next_deadline() > self.now {
+            return;
+        }
+        while let Some(index) = self.line.take_impatient(self.now, &self.calls) {
+            self.abandon(index, observer);
+            if self.prefilling == Some(index) {
+                self.prefilling = None;
+                self.drop_prefill(index);
+                self.calls.remove(index);
+            } else {
+                self.line.leave(index, &mut self.calls);
+            }
+        }
+    }
+
+    /// Books a user who left at the deadline.
+    fn abandon<O: Observer>(&mut self, index: u32, observer: &mut O) {
+        let call = &self.calls[index];
+        let (at, arrival) = (call.deadline(), call.arrival);
+        observer.abandoned(&Abandonment {
+            id: call.id,
+            class: call.class,
+            counted: call.counted(),
+            at: EngineTime(at),
+        });
+        if at < self.counted_until {
+            self.totals.occupancy -= u128::from(self.counted_until - at);
+        } else {
+            self.count_until(at);
+        }
+        self.in_system -= 1;
+        self.totals.abandoned += 1;
+        self.totals.sojourn += u128::from(at - arrival);
+    }
+
+    /// Books a call that is done now and whose memory has been returned.
+    #[inline]
+    fn complete<O: Observer>(&mut self, index: u32, retained: Retained, observer: &mut O) {
+        self.count_until(self.now);
+        self.in_system -= 1;
+        let call = &self.calls[index];
+        let sums = &mut self.totals;
+        sums.completed += 1;
+        if !call.handed() {
+            sums.owed_prefill += u64::from(call.prompt - call.cached);
+        }
+        sums.sojourn += u128::from(self.now - call.arrival);
+        sums.output_tokens += u64::from(call.output);
+        sums.owed_steps += self.step_time.steps_for(u64::from(call.output - 1));
+        observer.finished(&Completion {
+            id: call.id,
+            class: call.class,
+            counted: call.counted(),
+            arrival: EngineTime(call.arrival),
+            first_token: EngineTime(call.first_token),
+            finish: EngineTime(self.now),
+            prompt: call.prompt,
+            output: call.output,
+            retained,
+        });
+        self.calls.remove(index);
+    }
+
+    /// Tokens that a call has in memory when it starts to decode, in this pass.
+    #[inline]
+    fn context_at_start(&self, call: &Call) -> u64 {
+        let regained = u64::from(call.done) * self.step_time.growth() / KV_UNIT;
+        u64::from(call.prompt) + regained
+    }
+
+    /// Tokens to be in memory before the next token can be made.
+    #[inline]
+    fn context_wanted(&self, call: &Call) -> u64 {
+        if !call.started() {
+            return u64::from(call.prompt);
+        }
+        let regained = (u64::from(call.done) + 1) * self.step_time.growth() / KV_UNIT;
+        u64::from(call.prompt) + regained
+    }
+
+    /// Blocks that are free or can be made so without touching a sequence.
+    #[inline]
+    fn available_blocks(&self) -> u64 {
+        self.free_blocks + self.cache.blocks()
+    }
+
+    /// Takes blocks, of which enough must be available.
+    #[inline]
+    fn take_blocks(&mut self, wanted: u64) {
+        if wanted > self.free_blocks {
+            let short = wanted - self.free_blocks;
+            self.cache.evict(short);
+            self.free_blocks += short;
+        }
+        self.free_blocks -= wanted;
+        let used = self.total_blocks - self.free_blocks - self.cache.blocks();
+        self.totals.most_blocks = self.totals.most_blocks.max(used);
+    }
+}

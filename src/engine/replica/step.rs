@@ -1,0 +1,108 @@
+//! One step: what goes into it, how long it takes, what it finishes.
+
+use super::super::Prefill;
+use super::super::request::Observer;
+use super::{BELOW, Replica};
+use crate::hardware::{StepWork, TICK_BITS};
+use crate::time::EngineTime;
+
+impl Replica<'_> {
+    /// Plans one step, lets its time pass and settles what it did.
+    #[inline]
+    pub(super) fn take_step<O: Observer>(&mut self, observer: &mut O) {
+        if self.takes_handed {
+            self.admit_handed(observer);
+            if self.is_idle() {
+                return;
+            }
+        }
+        let mut work = StepWork::default();
+        let blocking = self.scheduler.prefill == Prefill::Blocking;
+        let budget = u64::from(self.scheduler.token_budget);
+        if blocking {
+            self.plan_prefill(&mut work, budget, observer);
+        }
+        let decodes = !blocking || (work.prefill == 0 && self.ready.is_empty());
+        if decodes {
+            let preempted = self.claim_blocks();
+            work.decode = u64::from(self.calls.decoding());
+            work.kv = self.kv;
+            if !blocking && !preempted {
+                let left = budget.saturating_sub(work.decode);
+                self.plan_prefill(&mut work, left, observer);
+            }
+        }
+        self.pass_time(&work);
+        if decodes {
+            self.next_steps(1);
+            self.kv += work.decode * self.step_time.growth();
+            self.complete_ended(observer);
+        }
+        if !self.ready.is_empty() {
+            self.start_ready(observer);
+        }
+    }
+
+    #[inline]
+    fn pass_time(&mut self, work: &StepWork) {
+        let ticks = self.below + self.step_time.ticks(work);
+        let before = self.now;
+        self.now += ticks >> TICK_BITS;
+        self.below = ticks & BELOW;
+        let sums = &mut self.totals;
+        sums.busy += self.now - before;
+        sums.steps += 1;
+        sums.decode_steps += u64::from(work.decode > 0);
+        sums.decoded += work.decode;
+        sums.context_read += u128::from(work.kv);
+        sums.prefilled += work.prefill;
+    }
+
+    /// Counts decode steps.
+    #[inline]
+    pub(super) fn next_steps(&mut self, steps: u32) {
+        self.step = self.step.wrapping_add(steps);
+        let period = self.blocks.period as u32;
+        let residue = self.residue + steps;
+        self.residue = if residue < period { residue } else { residue % period };
+    }
+
+    /// Completes the sequences that end with the present step number.
+    #[inline]
+    pub(super) fn complete_ended<O: Observer>(&mut self, observer: &mut O) {
+        let mut ended = std::mem::take(&mut self.ended);
+        self.calls.take_ended(self.step, &mut ended);
+        for index in ended.drain(..) {
+            let call = &self.calls[index];
+            let (steps, keep) = (call.finish.wrapping_sub(call.start), call.keep());
+            let retained = self.return_memory(index, steps, keep);
+            self.complete(index, retained, observer);
+        }
+        self.ended = ended;
+    }
+
+    /// Gives the calls whose prompt is done their next token and lets them decode.
+    fn start_ready<O: Observer>(&mut self, observer: &mut O) {
+        let mut ready = std::mem::take(&mut self.ready);
+        for index in ready.drain(..) {
+            let call = self.calls[index];
+            let computed = u64::from(call.start);
+            if call.started() {
+                self.calls[index].done += 1;
+                self.totals.recomputed_steps += 1;
+                self.totals.recomputed_prefill += computed - u64::from(call.finish);
+            } else if call.deadline() < self.now {
+                self.abandon(index, observer);
+                self.drop_prefill(index);
+                self.calls.remove(index);
+                continue;
+            } else {
+                self.totals.found += u64::from(call.finish - call.cached);
+                self.calls[index].first_token = self.now;
+                observer.first_token(call.id, EngineTime(self.now));
+            }
+            self.start_decoding(index, observer);
+        }
+        self.ready = ready;
+    }
+}
