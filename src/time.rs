@@ -19,7 +19,7 @@ impl EngineTime {
     /// The nearest picosecond to a number of seconds (0 for negative ones).
     #[must_use]
     pub fn from_seconds(seconds: f64) -> Self {
-        Self((seconds * 1e12).round() as u64)
+        Self((seconds * 1e12 + 0.5) as u64)
     }
 
     /// The time in seconds.

@@ -37,7 +37,8 @@ pub(super) struct Call {
     pub(super) finish: u32,
     /// Decode steps of earlier passes, all of them lost from memory.
     pub(super) done: u32,
-    next: u32,
+    /// The next one in its line, or in its list of the wheel.
+    pub(super) next: u32,
     older: u32,
     newer: u32,
     pub(super) class: u8,
@@ -316,25 +317,38 @@ impl Calls {
         self.wheel.len() as u32
     }
 
-    /// Takes out the calls that end with step number `step` and puts them into `ended`.
+    /// Takes out a call that ends with step number `step`.
     #[inline]
-    pub(super) fn take_ended(&mut self, step: u32, ended: &mut Vec<u32>) {
+    pub(super) fn take_ended(&mut self, step: u32) -> Option<u32> {
         let list = step as usize & (self.wheel.len() - 1);
-        let mut index = std::mem::replace(&mut self.wheel[list], NONE);
-        if index == NONE {
-            return;
+        let head = self.wheel[list];
+        if head == NONE {
+            return None;
         }
-        self.occupied[list / 64] &= !(1 << (list % 64));
-        while index != NONE {
-            let Call { next, finish, .. } = self.calls[index as usize];
-            if finish == step {
-                self.unlink_age(index);
-                ended.push(index);
-            } else {
-                self.link(index, finish);
+        let Call { next, finish, .. } = self.calls[head as usize];
+        let mut found = head;
+        if finish == step {
+            self.wheel[list] = next;
+            if next == NONE {
+                self.occupied[list / 64] &= !(1 << (list % 64));
             }
-            index = next;
+        } else {
+            // Those before it end a turn of the wheel later.
+            let mut before = head;
+            loop {
+                found = self.calls[before as usize].next;
+                if found == NONE {
+                    return None;
+                }
+                if self.calls[found as usize].finish == step {
+                    break;
+                }
+                before = found;
+            }
+            self.calls[before as usize].next = self.calls[found as usize].next;
         }
+        self.unlink_age(found);
+        Some(found)
     }
 }
 
@@ -365,10 +379,11 @@ mod tests {
         }
         expected.retain(|(_, id)| id % 3 != 0);
         expected.sort_by_key(|(finish, id)| (finish.wrapping_sub(start), *id));
-        let (mut step, mut seen, mut ended) = (start, Vec::new(), Vec::new());
+        let (mut step, mut seen) = (start, Vec::new());
         while calls.decoding() > 0 {
             step = step.wrapping_add(calls.steps_ahead(step));
-            calls.take_ended(step, &mut ended);
+            let ended = std::iter::from_fn(|| calls.take_ended(step));
+            let mut ended: Vec<u32> = ended.collect();
             ended.sort_unstable();
             seen.extend(ended.drain(..).map(|index| (step, calls[index].id)));
         }

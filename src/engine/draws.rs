@@ -39,6 +39,12 @@ impl LengthSampler {
     }
 }
 
+/// The nearest whole number; `f64::round` is a slow call on targets without the instruction.
+#[inline]
+fn rounded(tokens: f64) -> u32 {
+    (tokens + 0.5) as u32
+}
+
 /// The laws of the lengths of a workload's calls, ready to be drawn from.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CallLaws {
@@ -98,11 +104,11 @@ impl CallStreams {
     /// The lengths of the next call.
     #[inline]
     pub fn next(&mut self, laws: &CallLaws) -> Lengths {
-        let text = (laws.prompt.at(uniform(&mut self.prompts)).round() as u32).max(1);
+        let text = rounded(laws.prompt.at(uniform(&mut self.prompts))).max(1);
         let mut prompt = text;
         if let Some(images) = laws.images {
             if uniform(&mut self.pictures) < images.share {
-                prompt = text.saturating_add(images.tokens.round() as u32);
+                prompt = text.saturating_add(rounded(images.tokens));
             }
         }
         let mut made = laws.output.at(uniform(&mut self.outputs));
@@ -110,7 +116,7 @@ impl CallStreams {
             made += thinking.at(uniform(&mut self.thoughts));
         }
         let cached = (f64::from(text) * laws.cached) as u32;
-        Lengths { prompt, cached: cached.min(prompt - 1), output: (made.round() as u32).max(1) }
+        Lengths { prompt, cached: cached.min(prompt - 1), output: rounded(made).max(1) }
     }
 }
 

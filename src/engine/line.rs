@@ -1,18 +1,59 @@
 //! Who waits on a replica: calls that have not arrived yet, one line for each priority, and the
-//! instants at which users lose patience. Indices only: the calls are elsewhere.
+//! instants at which users lose patience. The lines are linked through the calls themselves.
 
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, VecDeque};
+use std::collections::BinaryHeap;
 
-use super::calls::Calls;
+use super::calls::{Calls, NONE};
 use super::request::PRIORITIES;
 
+/// Calls one behind the other.
+#[derive(Debug, Clone, Copy)]
+struct Queue {
+    first: u32,
+    last: u32,
+}
+
+impl Queue {
+    const EMPTY: Self = Self { first: NONE, last: NONE };
+
+    #[inline]
+    fn push_back(&mut self, index: u32, calls: &mut Calls) {
+        calls[index].next = NONE;
+        if self.last == NONE {
+            self.first = index;
+        } else {
+            calls[self.last].next = index;
+        }
+        self.last = index;
+    }
+
+    fn push_front(&mut self, index: u32, calls: &mut Calls) {
+        calls[index].next = self.first;
+        self.first = index;
+        if self.last == NONE {
+            self.last = index;
+        }
+    }
+
+    #[inline]
+    fn pop_front(&mut self, calls: &Calls) {
+        self.first = calls[self.first].next;
+        if self.first == NONE {
+            self.last = NONE;
+        }
+    }
+}
+
 /// The waiting calls of a replica.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub(super) struct Line {
     /// Handed over and not arrived, in order of arrival.
-    coming: VecDeque<u32>,
-    lines: [VecDeque<u32>; PRIORITIES],
+    coming: Queue,
+    coming_count: u32,
+    /// Arrival of the first of these; `u64::MAX` where there is none.
+    next_arrival: u64,
+    lines: [Queue; PRIORITIES],
     /// Calls in the lines whose users are still there.
     present: [u32; PRIORITIES],
     waiting: u32,
@@ -23,17 +64,28 @@ pub(super) struct Line {
 }
 
 impl Line {
+    pub(super) fn new() -> Self {
+        Self {
+            coming: Queue::EMPTY,
+            coming_count: 0,
+            next_arrival: u64::MAX,
+            lines: [Queue::EMPTY; PRIORITIES],
+            present: [0; PRIORITIES],
+            waiting: 0,
+            deadlines: BinaryHeap::new(),
+            mixed: false,
+        }
+    }
+
     /// Bytes that it holds.
     pub(super) fn bytes(&self) -> usize {
-        let places =
-            self.coming.capacity() + self.lines.iter().map(VecDeque::capacity).sum::<usize>();
-        places * size_of::<u32>() + self.deadlines.capacity() * size_of::<(u64, u32)>()
+        self.deadlines.capacity() * size_of::<(u64, u32)>()
     }
 
     /// Calls that have not arrived.
     #[inline]
-    pub(super) fn coming(&self) -> usize {
-        self.coming.len()
+    pub(super) fn coming(&self) -> u32 {
+        self.coming_count
     }
 
     /// Calls that have arrived and wait.
@@ -44,39 +96,45 @@ impl Line {
 
     /// Adds a call that will arrive.
     #[inline]
-    pub(super) fn push(&mut self, index: u32, priority: u8, deadline: u64) {
-        self.coming.push_back(index);
-        self.mixed |= priority > 0;
+    pub(super) fn push(&mut self, index: u32, calls: &mut Calls) {
+        let call = &calls[index];
+        let (arrival, deadline) = (call.arrival, call.deadline());
+        self.mixed |= call.priority > 0;
+        if self.coming_count == 0 {
+            self.next_arrival = arrival;
+        }
+        self.coming_count += 1;
+        self.coming.push_back(index, calls);
         if deadline != u64::MAX {
             self.deadlines.push(Reverse((deadline, index)));
         }
     }
 
-    /// When the next call arrives.
+    /// When the next call arrives; `u64::MAX` for never.
     #[inline]
-    pub(super) fn next_arrival(&self, calls: &Calls) -> Option<u64> {
-        self.coming.front().map(|index| calls[*index].arrival)
+    pub(super) fn next_arrival(&self) -> u64 {
+        self.next_arrival
     }
 
-    /// Lets the next call join its line if it has arrived by `now`; its arrival.
+    /// Lets the next call join its line; its arrival.
     #[inline]
-    pub(super) fn join(&mut self, now: u64, calls: &Calls) -> Option<u64> {
-        let index = *self.coming.front()?;
-        let (arrival, priority) = (calls[index].arrival, calls[index].priority as usize);
-        if arrival > now {
-            return None;
-        }
-        self.coming.pop_front();
-        self.lines[priority].push_back(index);
+    pub(super) fn join(&mut self, calls: &mut Calls) -> u64 {
+        let (index, arrival) = (self.coming.first, self.next_arrival);
+        self.coming.pop_front(calls);
+        self.coming_count -= 1;
+        let next = self.coming.first;
+        self.next_arrival = if next == NONE { u64::MAX } else { calls[next].arrival };
+        let priority = calls[index].priority as usize % PRIORITIES;
+        self.lines[priority].push_back(index, calls);
         self.present[priority] += 1;
         self.waiting += 1;
-        Some(arrival)
+        arrival
     }
 
     /// Puts a call back in front of its line.
-    pub(super) fn put_back(&mut self, index: u32, calls: &Calls) {
+    pub(super) fn put_back(&mut self, index: u32, calls: &mut Calls) {
         let priority = calls[index].priority as usize;
-        self.lines[priority].push_front(index);
+        self.lines[priority].push_front(index, calls);
         self.present[priority] += 1;
         self.waiting += 1;
     }
@@ -89,20 +147,21 @@ impl Line {
         }
         let priority = self.present.iter().position(|present| *present > 0)?;
         loop {
-            let index = *self.lines[priority].front()?;
+            let index = self.lines[priority].first;
             if !calls[index].gone() {
                 return Some(index);
             }
-            self.lines[priority].pop_front();
+            self.lines[priority].pop_front(calls);
             calls.remove(index);
         }
     }
 
     /// Takes the head out.
     #[inline]
-    pub(super) fn take_head(&mut self, priority: u8) {
-        self.lines[priority as usize].pop_front();
-        self.present[priority as usize] -= 1;
+    pub(super) fn take_head(&mut self, priority: u8, calls: &Calls) {
+        let priority = priority as usize % PRIORITIES;
+        self.lines[priority].pop_front(calls);
+        self.present[priority] -= 1;
         self.waiting -= 1;
     }
 
@@ -132,7 +191,12 @@ impl Line {
         self.present[priority] -= 1;
         self.waiting -= 1;
         if self.present[priority] == 0 {
-            self.lines[priority].drain(..).for_each(|gap| calls.remove(gap));
+            let mut gap = std::mem::replace(&mut self.lines[priority], Queue::EMPTY).first;
+            while gap != NONE {
+                let next = calls[gap].next;
+                calls.remove(gap);
+                gap = next;
+            }
         }
     }
 }

@@ -136,18 +136,6 @@ impl DecodeRun {
     #[inline]
     #[must_use]
     pub fn steps_to(&self, target: u128, most: u64) -> u64 {
-        if most <= FEW {
-            let mut run = *self;
-            let mut left = target;
-            for step in 1..most {
-                let ticks = u128::from(run.next_ticks());
-                if ticks >= left {
-                    return step;
-                }
-                left -= ticks;
-            }
-            return most;
-        }
         let straight = self.same_side(most);
         let sum = straight_sum(self.progression(), straight);
         if straight == most || sum >= target {
@@ -157,9 +145,6 @@ impl DecodeRun {
         (straight + rest).min(most)
     }
 }
-
-/// Runs of so many steps are added up rather than solved: that is faster.
-const FEW: u64 = 12;
 
 /// Sum of an arithmetic progression.
 #[inline]

@@ -8,22 +8,21 @@ use crate::hardware::{KV_UNIT, StepWork};
 use crate::time::EngineTime;
 
 impl Replica<'_> {
-    /// Blocks of an earlier turn's context that a call can use, and all that its ticket holds.
+    /// Blocks that a call takes, and those of an earlier turn's context that it finds.
     #[inline]
-    fn found_blocks(&self, call: &Call) -> (u64, u64) {
+    fn needs(&self, call: &Call) -> (u64, u64) {
         if call.started() {
-            return (0, 0);
+            return (blocks_of(self.context_wanted(call)), 0);
         }
-        let held = self.cache.held(call.ticket());
-        (held.min(u64::from(call.prompt - 1) / BLOCK), held)
+        let found = self.cache.held(call.ticket()).min(u64::from(call.prompt - 1) / BLOCK);
+        (blocks_of(u64::from(call.prompt)), found)
     }
 
     /// Whether the head of the line could have memory now.
     #[inline]
     pub(super) fn fits(&self, index: u32) -> bool {
-        let call = &self.calls[index];
-        let (found, _) = self.found_blocks(call);
-        blocks_of(self.context_wanted(call)) - found <= self.available_blocks() - found
+        // Found blocks are needed and available all the same.
+        self.needs(&self.calls[index]).0 <= self.available_blocks()
     }
 
     #[inline]
@@ -32,19 +31,18 @@ impl Replica<'_> {
         running >= u64::from(self.scheduler.max_sequences)
     }
 
-    /// Gives memory to the head of the line and takes it out. Tokens of it that are in memory
-    /// already.
+    /// Gives memory to the head of the line and takes it out.
+    #[inline]
     fn admit<O: Observer>(&mut self, index: u32, observer: &mut O) {
-        let call = self.calls[index];
-        let (found, held) = self.found_blocks(&call);
-        if held > 0 {
-            self.free_blocks += self.cache.take(call.ticket());
-        }
-        self.take_blocks(blocks_of(self.context_wanted(&call)));
-        self.line.take_head(call.priority);
-        let known = (found * BLOCK).max(u64::from(call.cached)) as u32;
-        let entry = &mut self.calls[index];
-        (entry.start, entry.finish) = (known, known);
+        let call = &self.calls[index];
+        let (needed, found) = self.needs(call);
+        let (priority, ticket) = (call.priority, call.ticket());
+        self.free_blocks += self.cache.take(ticket);
+        self.take_blocks(needed);
+        self.line.take_head(priority, &self.calls);
+        let call = &mut self.calls[index];
+        let known = ((found * BLOCK) as u32).max(call.cached);
+        (call.start, call.finish) = (known, known);
         if !call.started() {
             observer.admitted(call.id, &call.request(), EngineTime(self.now));
         }
@@ -53,12 +51,12 @@ impl Replica<'_> {
     /// Lets handed calls decode at once, as long as they come first and fit.
     pub(super) fn admit_handed<O: Observer>(&mut self, observer: &mut O) {
         while let Some(index) = self.line.head(&mut self.calls) {
-            let call = self.calls[index];
-            if !call.comes_ready() || self.is_full() || !self.fits(index) {
+            if !self.calls[index].comes_ready() || self.is_full() || !self.fits(index) {
                 return;
             }
             self.admit(index, observer);
-            self.calls[index].first_token = self.now;
+            let call = &mut self.calls[index];
+            call.first_token = self.now;
             observer.first_token(call.id, EngineTime(self.now));
             self.start_decoding(index, observer);
         }
@@ -128,7 +126,7 @@ impl Replica<'_> {
                 self.prefilling = None;
                 self.drop_prefill(head);
                 self.void_ticket(head);
-                self.line.put_back(head, &self.calls);
+                self.line.put_back(head, &mut self.calls);
                 return;
             }
         }
@@ -138,7 +136,7 @@ impl Replica<'_> {
         self.return_memory(newest, steps, false);
         self.calls[newest].done += steps;
         self.void_ticket(newest);
-        self.line.put_back(newest, &self.calls);
+        self.line.put_back(newest, &mut self.calls);
     }
 
     fn void_ticket(&mut self, index: u32) {

@@ -2,7 +2,13 @@
 
 use super::super::request::Observer;
 use super::{BELOW, Replica};
-use crate::hardware::TICK_BITS;
+use crate::hardware::{DecodeRun, TICK_BITS};
+
+/// Runs of so many steps are added up rather than solved.
+const FEW: u64 = 12;
+/// Picoseconds and ticks below these leave room for sums of [`FEW`] steps in 64 bits.
+const LONG: u64 = 1 << 47;
+const LONG_STEP: u64 = 1 << 58;
 
 impl Replica<'_> {
     /// The instant until which nobody can join the batch and nobody can leave the line: steps that
@@ -12,7 +18,7 @@ impl Replica<'_> {
         if self.prefilling.is_some() || self.calls.decoding() == 0 {
             return None;
         }
-        let next = self.line.next_arrival(&self.calls).unwrap_or(u64::MAX);
+        let next = self.line.next_arrival();
         if self.line.waiting() == 0 {
             return Some(until.min(next));
         }
@@ -38,16 +44,7 @@ impl Replica<'_> {
         }
         let decode = u64::from(self.calls.decoding());
         let run = self.step_time.decode_run(decode, self.kv);
-        let mut steps = u64::from(affordable);
-        let mut ticks = u128::from(self.below) + run.sum(steps);
-        let room = u128::from(stop - self.now) << TICK_BITS;
-        if ticks > room {
-            let most = steps;
-            steps = run.steps_to(room - u128::from(self.below), most);
-            if steps < most {
-                ticks = u128::from(self.below) + run.sum(steps);
-            }
-        }
+        let (steps, ticks) = self.run_until(&run, u64::from(affordable), stop - self.now);
         let growth = self.step_time.growth();
         self.take_blocks(self.claimed(steps as u32));
         let passed = (ticks >> TICK_BITS) as u64;
@@ -67,6 +64,28 @@ impl Replica<'_> {
             self.complete_ended(observer);
         }
         true
+    }
+
+    /// Steps of a run that start within `room` picoseconds, `most` at most, and the ticks until
+    /// their end, counted from the last whole picosecond.
+    #[inline]
+    fn run_until(&self, run: &DecodeRun, most: u64, room: u64) -> (u64, u128) {
+        if most <= FEW && room < LONG && run.progression().0 < LONG_STEP {
+            // Adding up a few steps is faster than solving for them, and no sum leaves 64 bits.
+            let (mut run, mut ticks, mut steps) = (*run, self.below, 0);
+            while steps < most && ticks < room << TICK_BITS {
+                ticks += run.next_ticks();
+                steps += 1;
+            }
+            return (steps, u128::from(ticks));
+        }
+        let below = u128::from(self.below);
+        let (ticks, room) = (below + run.sum(most), u128::from(room) << TICK_BITS);
+        if ticks <= room {
+            return (most, ticks);
+        }
+        let steps = run.steps_to(room - below, most);
+        (steps, below + run.sum(steps))
     }
 
     /// Blocks that the batch claims in the next `steps` steps: every sequence one in each period.
@@ -91,7 +110,8 @@ impl Replica<'_> {
         let period = self.blocks.period as u32;
         let available = self.available_blocks();
         // Enough for every sequence in each turn begun.
-        if u64::from(steps.div_ceil(period)) * decode <= available {
+        let turns = if period == 16 { steps.div_ceil(16) } else { steps.div_ceil(period) };
+        if u64::from(turns) * decode <= available {
             return steps;
         }
         self.affordable_exactly(steps, available)

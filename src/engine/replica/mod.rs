@@ -48,7 +48,6 @@ pub struct Replica<'a> {
     prefilling: Option<u32>,
     /// Calls whose prompt is done with the step in flight.
     ready: Vec<u32>,
-    ended: Vec<u32>,
     takes_handed: bool,
     in_system: u64,
     counted_until: u64,
@@ -72,12 +71,11 @@ impl<'a> Replica<'a> {
             residue: 0,
             kv: 0,
             claims: [0; BLOCK as usize],
-            line: Line::default(),
+            line: Line::new(),
             calls: Calls::new(),
             cache: PrefixCache::new(),
             prefilling: None,
             ready: Vec::new(),
-            ended: Vec::new(),
             takes_handed: false,
             in_system: 0,
             counted_until: 0,
@@ -93,11 +91,9 @@ impl<'a> Replica<'a> {
             self.totals.rejected += 1;
             return false;
         }
-        let call = Call::new(id, &request);
-        let priority = call.priority;
         self.takes_handed |= request.handed;
-        let index = self.calls.add(call);
-        self.line.push(index, priority, request.deadline().0);
+        let index = self.calls.add(Call::new(id, &request));
+        self.line.push(index, &mut self.calls);
         true
     }
 
@@ -114,7 +110,7 @@ impl<'a> Replica<'a> {
     #[inline]
     #[must_use]
     pub fn load(&self) -> u64 {
-        self.in_system + self.line.coming() as u64
+        self.in_system + u64::from(self.line.coming())
     }
 
     /// The sums so far.
@@ -132,7 +128,7 @@ impl<'a> Replica<'a> {
     /// Bytes of memory that it holds, itself included.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        let lists = (self.ready.capacity() + self.ended.capacity()) * size_of::<u32>();
+        let lists = self.ready.capacity() * size_of::<u32>();
         size_of::<Self>() + self.calls.bytes() + self.line.bytes() + self.cache.bytes() + lists
     }
 
@@ -140,7 +136,8 @@ impl<'a> Replica<'a> {
     #[must_use]
     pub fn next_step_at(&self) -> Option<EngineTime> {
         if self.is_idle() {
-            return self.line.next_arrival(&self.calls).map(|at| EngineTime(at.max(self.now)));
+            let next = self.line.next_arrival();
+            return (next != u64::MAX).then(|| EngineTime(next.max(self.now)));
         }
         Some(EngineTime(self.now))
     }
@@ -157,10 +154,11 @@ impl<'a> Replica<'a> {
         self.see_off(observer);
         while self.now < until.0 {
             if self.is_idle() {
-                match self.line.next_arrival(&self.calls) {
-                    Some(next) if next < until.0 => (self.now, self.below) = (next, 0),
-                    _ => return,
+                let next = self.line.next_arrival();
+                if next >= until.0 {
+                    return;
                 }
+                (self.now, self.below) = (next, 0);
             } else {
                 match self.quiet_until(until.0) {
                     Some(stop) if self.coast(stop, observer) => {}
@@ -202,7 +200,8 @@ impl<'a> Replica<'a> {
     /// Lets the calls that have arrived by now join their lines.
     #[inline]
     fn take_arrivals(&mut self) {
-        while let Some(at) = self.line.join(self.now, &self.calls) {
+        while self.line.next_arrival() <= self.now {
+            let at = self.line.join(&mut self.calls);
             self.count_at(at);
             self.in_system += 1;
             self.totals.arrived += 1;

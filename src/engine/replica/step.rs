@@ -70,27 +70,23 @@ impl Replica<'_> {
     /// Completes the sequences that end with the present step number.
     #[inline]
     pub(super) fn complete_ended<O: Observer>(&mut self, observer: &mut O) {
-        let mut ended = std::mem::take(&mut self.ended);
-        self.calls.take_ended(self.step, &mut ended);
-        for index in ended.drain(..) {
+        while let Some(index) = self.calls.take_ended(self.step) {
             let call = &self.calls[index];
             let (steps, keep) = (call.finish.wrapping_sub(call.start), call.keep());
             let retained = self.return_memory(index, steps, keep);
             self.complete(index, retained, observer);
         }
-        self.ended = ended;
     }
 
     /// Gives the calls whose prompt is done their next token and lets them decode.
     fn start_ready<O: Observer>(&mut self, observer: &mut O) {
-        let mut ready = std::mem::take(&mut self.ready);
-        for index in ready.drain(..) {
-            let call = self.calls[index];
-            let computed = u64::from(call.start);
+        for place in 0..self.ready.len() {
+            let index = self.ready[place];
+            let call = &mut self.calls[index];
             if call.started() {
-                self.calls[index].done += 1;
+                call.done += 1;
                 self.totals.recomputed_steps += 1;
-                self.totals.recomputed_prefill += computed - u64::from(call.finish);
+                self.totals.recomputed_prefill += u64::from(call.start - call.finish);
             } else if call.deadline() < self.now {
                 self.abandon(index, observer);
                 self.drop_prefill(index);
@@ -98,11 +94,11 @@ impl Replica<'_> {
                 continue;
             } else {
                 self.totals.found += u64::from(call.finish - call.cached);
-                self.calls[index].first_token = self.now;
+                call.first_token = self.now;
                 observer.first_token(call.id, EngineTime(self.now));
             }
             self.start_decoding(index, observer);
         }
-        self.ready = ready;
+        self.ready.clear();
     }
 }
