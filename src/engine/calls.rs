@@ -17,6 +17,7 @@ const COUNTED: u8 = 1;
 const HANDED: u8 = 2;
 const KEEP: u8 = 4;
 const GONE: u8 = 8;
+const ADMITTED: u8 = 16;
 
 /// One call on the replica. What `start` and `finish` hold depends on where the call is.
 #[derive(Debug, Clone, Copy)]
@@ -126,6 +127,14 @@ impl Call {
     /// Whether its user has left while it stood in the line.
     pub(super) fn gone(&self) -> bool {
         self.flags & GONE != 0
+    }
+
+    /// Notes that it has been given memory; whether it was the first time.
+    #[inline]
+    pub(super) fn admit(&mut self) -> bool {
+        let first = self.flags & ADMITTED == 0;
+        self.flags |= ADMITTED;
+        first
     }
 
     pub(super) fn leave(&mut self) {

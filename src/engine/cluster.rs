@@ -165,7 +165,7 @@ fn settle<O: Observer>(replicas: Vec<Replica<'_>>, observer: &mut O) -> (Totals,
         if !observer.enough() {
             replica.finish(observer);
         }
-        totals.add(replica.totals());
+        totals.add(&replica.totals());
         span = span.max(replica.now());
     }
     (totals, span)

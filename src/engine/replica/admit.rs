@@ -43,7 +43,7 @@ impl Replica<'_> {
         let call = &mut self.calls[index];
         let known = ((found * BLOCK) as u32).max(call.cached);
         (call.start, call.finish) = (known, known);
-        if !call.started() {
+        if call.admit() {
             observer.admitted(call.id, &call.request(), EngineTime(self.now));
         }
     }
@@ -84,6 +84,9 @@ impl Replica<'_> {
                 }
                 self.ready.push(index);
                 self.prefilling = None;
+                if budget == 0 {
+                    return;
+                }
             }
             match self.line.head(&mut self.calls) {
                 Some(index) if !self.is_full() && self.fits(index) => {
@@ -109,6 +112,10 @@ impl Replica<'_> {
                 self.take_blocks(wanted);
                 return preempted;
             }
+            // What nobody uses goes before what somebody does.
+            let kept = self.cache.blocks();
+            self.cache.evict(kept);
+            self.free_blocks += kept;
             self.preempt();
             preempted = true;
         }

@@ -32,6 +32,8 @@ pub struct Replica<'a> {
     blocks: BlockGrowth,
     total_blocks: u64,
     free_blocks: u64,
+    /// Fewest blocks that were ever left to sequences.
+    least_blocks: u64,
     now: u64,
     /// Ticks below a picosecond that `now` leaves out.
     below: u64,
@@ -65,6 +67,7 @@ impl<'a> Replica<'a> {
             blocks: BlockGrowth::new(step_time.growth()),
             total_blocks,
             free_blocks: total_blocks,
+            least_blocks: total_blocks,
             now: 0,
             below: 0,
             step: 0,
@@ -115,8 +118,8 @@ impl<'a> Replica<'a> {
 
     /// The sums so far.
     #[must_use]
-    pub fn totals(&self) -> &Totals {
-        &self.totals
+    pub fn totals(&self) -> Totals {
+        Totals { most_blocks: self.total_blocks - self.least_blocks, ..self.totals }
     }
 
     /// End of the last step.
@@ -150,8 +153,7 @@ impl<'a> Replica<'a> {
     /// Runs every step that starts before `until`; all requests that arrive before `until` must
     /// have been handed over.
     pub fn advance<O: Observer>(&mut self, until: EngineTime, observer: &mut O) {
-        self.take_arrivals();
-        self.see_off(observer);
+        self.meet(observer);
         while self.now < until.0 {
             if self.is_idle() {
                 let next = self.line.next_arrival();
@@ -165,8 +167,7 @@ impl<'a> Replica<'a> {
                     _ => self.take_step(observer),
                 }
             }
-            self.take_arrivals();
-            self.see_off(observer);
+            self.meet(observer);
             if observer.pause() {
                 return;
             }
@@ -197,8 +198,17 @@ impl<'a> Replica<'a> {
         assert_eq!((blocks, self.kv), (self.total_blocks, 0), "memory is returned");
     }
 
-    /// Lets the calls that have arrived by now join their lines.
-    #[inline]
+    /// Lets those who have arrived join their lines, and those go whose patience has ended.
+    #[inline(always)]
+    fn meet<O: Observer>(&mut self, observer: &mut O) {
+        if self.line.next_arrival() <= self.now {
+            self.take_arrivals();
+        }
+        if self.line.next_deadline() <= self.now {
+            self.see_off(observer);
+        }
+    }
+
     fn take_arrivals(&mut self) {
         while self.line.next_arrival() <= self.now {
             let at = self.line.join(&mut self.calls);
@@ -227,11 +237,8 @@ impl<'a> Replica<'a> {
     }
 
     /// Lets the users go whose patience has ended without a first token.
-    #[inline]
+    #[cold]
     fn see_off<O: Observer>(&mut self, observer: &mut O) {
-        if self.line.next_deadline() > self.now {
-            return;
-        }
         while let Some(index) = self.line.take_impatient(self.now, &self.calls) {
             self.abandon(index, observer);
             if self.prefilling == Some(index) {
@@ -324,7 +331,6 @@ impl<'a> Replica<'a> {
             self.free_blocks += short;
         }
         self.free_blocks -= wanted;
-        let used = self.total_blocks - self.free_blocks - self.cache.blocks();
-        self.totals.most_blocks = self.totals.most_blocks.max(used);
+        self.least_blocks = self.least_blocks.min(self.available_blocks());
     }
 }
