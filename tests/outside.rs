@@ -1,13 +1,14 @@
 //! Checks of what lies outside the repository: the results of a run, and the public traces that
-//! the shipped length tables were made from. Both need files, so they are left out of a plain
-//! `cargo test`; `.ci/run` says where the files are.
+//! the shipped length tables were made from, which the readers of traces read whole. All need
+//! files, so they are left out of a plain `cargo test`; `.ci/run` says where the files are.
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
-use sparkgap::demand::{LengthTable, length_tables};
+use sparkgap::demand::{LengthTable, PrefixHits, Trace, TraceRow, length_tables};
 
 fn folder(variable: &str) -> PathBuf {
     let path = std::env::var_os(variable);
@@ -140,5 +141,107 @@ fn the_length_tables_have_the_means_of_their_traces() {
         println!("{name:<34} trace {mean:>10.2}  table {:>10.2}", mean_of(table));
         assert!((table.mean / mean - 1.0).abs() < 1e-3, "{name}: {} and {mean}", table.mean);
         assert!((mean_of(table) / mean - 1.0).abs() < 2e-3, "{name}: {}", mean_of(table));
+    }
+}
+
+/// A recorded trace: its place, rows, seconds from the first arrival to the last, and the tokens
+/// that a prefix cache without limit holds, the last two found by hand and by another program.
+struct Recorded {
+    place: &'static str,
+    rows: usize,
+    span: f64,
+    cached: u64,
+}
+
+const RECORDED: [Recorded; 6] = [
+    Recorded {
+        place: "traces/azure2023/AzureLLMInferenceTrace_conv.csv.gz",
+        rows: 19_366,
+        span: 3501.721937,
+        cached: 0,
+    },
+    Recorded {
+        place: "traces/azure2023/AzureLLMInferenceTrace_code.csv.gz",
+        rows: 8819,
+        span: 3435.948056,
+        cached: 0,
+    },
+    Recorded {
+        place: "traces/mooncake-fast25/conversation_trace.jsonl.gz",
+        rows: 12_031,
+        span: 3536.999,
+        cached: 54_098_293,
+    },
+    Recorded {
+        place: "traces/mooncake-fast25/synthetic_trace.jsonl.gz",
+        rows: 3993,
+        span: 1022.025,
+        cached: 39_852_448,
+    },
+    Recorded {
+        place: "validation/vllm/rtx4090-llama-3.1-8b/requests.jsonl",
+        rows: 300,
+        span: 29.1005213,
+        cached: 0,
+    },
+    Recorded {
+        place: "validation/vllm/rtxpro6000-qwen3-32b/requests.jsonl",
+        rows: 300,
+        span: 29.1222135,
+        cached: 0,
+    },
+];
+
+/// Sum of a number in every line: what stands after a mark, up to what is no digit.
+fn sum_after(text: &str, mark: &str) -> u64 {
+    let number = |line: &str| {
+        let rest = line.split(mark).nth(1).expect("every line has the field");
+        let digits: String = rest.chars().take_while(char::is_ascii_digit).collect();
+        digits.parse::<u64>().expect("a number")
+    };
+    text.lines().map(number).sum()
+}
+
+/// Tokens of the prompts and of the outputs, by splitting the text.
+fn split_totals(path: &Path) -> (u64, u64) {
+    let bytes = fs::read(path).expect("the trace");
+    let mut text = String::new();
+    if path.extension().is_some_and(|extension| extension == "gz") {
+        let mut plain = flate2::read::GzDecoder::new(bytes.as_slice());
+        plain.read_to_string(&mut text).expect("it is gzip");
+    } else {
+        text = String::from_utf8(bytes).expect("it is text");
+    }
+    if let Some(rows) = text.strip_prefix("TIMESTAMP,ContextTokens,GeneratedTokens\r\n") {
+        let fields: Vec<Vec<&str>> = rows.lines().map(|row| row.split(',').collect()).collect();
+        let sum = |index: usize| fields.iter().map(|row| row[index].parse::<u64>().unwrap()).sum();
+        return (sum(1), sum(2));
+    }
+    let names = if text.contains("input_length") {
+        ["\"input_length\": ", "\"output_length\": "]
+    } else {
+        ["\"input_toks\": ", "\"output_toks\": "]
+    };
+    (sum_after(&text, names[0]), sum_after(&text, names[1]))
+}
+
+#[test]
+#[ignore = "reads the recorded traces in SPARKGAP_RECORDED: see .ci/run"]
+fn the_recorded_traces_are_read_whole() {
+    let folder = folder("SPARKGAP_RECORDED");
+    for recorded in RECORDED {
+        let path = folder.join(recorded.place);
+        let mut trace = Trace::open(&path, None, PrefixHits::Unlimited).expect("a known trace");
+        let rows: Vec<TraceRow> = trace.by_ref().map(|row| row.expect("a row")).collect();
+        let total =
+            |tokens: fn(&TraceRow) -> u32| rows.iter().map(|row| u64::from(tokens(row))).sum();
+        let found: (u64, u64) = (total(|row| row.prompt), total(|row| row.output));
+        let cached: u64 = total(|row| row.cached);
+        let span = rows[rows.len() - 1].arrival.seconds();
+        println!("{:<60} {:>6} rows {found:?} {cached} {span}", recorded.place, rows.len());
+        assert_eq!((rows.len(), trace.counts().skipped_empty), (recorded.rows, 0));
+        assert_eq!(found, split_totals(&path), "{}", recorded.place);
+        assert_eq!(cached, recorded.cached, "{}", recorded.place);
+        assert!((span - recorded.span).abs() < 1e-6, "{}: {span}", recorded.place);
     }
 }
