@@ -2,6 +2,8 @@
 
 #[path = "oracle/adequacy.rs"]
 mod adequacy;
+#[path = "oracle/clusters.rs"]
+mod clusters;
 #[path = "oracle/measured.rs"]
 mod measured;
 #[path = "oracle/naive.rs"]
