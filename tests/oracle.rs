@@ -2,6 +2,8 @@
 
 #[path = "oracle/adequacy.rs"]
 mod adequacy;
+#[path = "oracle/clusters.rs"]
+mod clusters;
 #[path = "oracle/drive.rs"]
 mod drive;
 #[path = "oracle/engine_queueing.rs"]

@@ -116,7 +116,13 @@ pub(super) struct Cluster<'a> {
     pub(super) replicas: u32,
 }
 
-impl Cluster<'_> {
+impl<'a> Cluster<'a> {
+    /// One of its replicas, idle and empty.
+    pub(super) fn replica(&self) -> Replica<'a> {
+        let scheduler: &Scheduler = &self.model.scheduler;
+        Replica::new(self.step_time, scheduler, self.model.kv_tokens)
+    }
+
     /// Runs requests that come in order of arrival, to the end or until the observer has seen
     /// enough.
     pub(super) fn run<O: Observer>(
@@ -125,12 +131,8 @@ impl Cluster<'_> {
         key: StreamKey,
         observer: &mut O,
     ) -> (Totals, EngineTime) {
-        let replica = || {
-            let scheduler: &Scheduler = &self.model.scheduler;
-            Replica::new(self.step_time, scheduler, self.model.kv_tokens)
-        };
-        let mut replicas: Vec<Replica<'_>> = (0..self.replicas).map(|_| replica()).collect();
-        let mut routing = Routing::new(&self.model.router, self.replicas, key);
+        let mut replicas: Vec<Replica<'_>> = (0..self.replicas).map(|_| self.replica()).collect();
+        let mut routing = Routing::new(&self.model.router, self.replicas, key.stream("routing"));
         let mut window = Window::new(routing.report_age(), self.replicas);
         let mut requests = requests.peekable();
         let mut id = 0u32;
@@ -144,7 +146,9 @@ impl Cluster<'_> {
             window.route(&replicas[0], &mut routing);
             for (place, replica) in replicas.iter_mut().enumerate() {
                 for (number, request) in window.of_replica(place) {
-                    replica.enqueue(id.wrapping_add(number), request);
+                    if !replica.enqueue(id.wrapping_add(number), request) {
+                        observer.rejected(&request);
+                    }
                 }
                 replica.advance(window.end, observer);
                 if window.ends_with_reports() {

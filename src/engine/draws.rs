@@ -6,9 +6,8 @@ use rand::rngs::ChaCha8Rng;
 
 use super::load::{CallShape, ImageTokens};
 use super::request::Request;
-use crate::demand::LengthTable;
-use crate::rng::{StreamKey, exponential, uniform};
-use crate::time::EngineTime;
+use crate::demand::{ArrivalTimes, Gaps, Interarrival, LengthTable};
+use crate::rng::{StreamKey, uniform};
 
 /// Cells of the table of quantiles that lengths are drawn from, straight inside a cell.
 const CELLS: usize = 1 << 11;
@@ -91,14 +90,15 @@ pub struct CallStreams {
 }
 
 impl CallStreams {
-    /// The streams at a place of a run.
+    /// The streams at a place of a run, for the calls that `whose` says.
     #[must_use]
-    pub fn new(key: StreamKey) -> Self {
+    pub fn new(key: StreamKey, whose: &str) -> Self {
+        let stream = |purpose: &str| key.stream(&format!("{purpose}{whose}"));
         Self {
-            prompts: key.stream("prompt lengths"),
-            outputs: key.stream("output lengths"),
-            thoughts: key.stream("thinking lengths"),
-            pictures: key.stream("images"),
+            prompts: stream("prompt lengths"),
+            outputs: stream("output lengths"),
+            thoughts: stream("thinking lengths"),
+            pictures: stream("images"),
         }
     }
 
@@ -122,9 +122,10 @@ impl CallStreams {
 }
 
 /// Poisson requests of one shape, drawn anew for every load from the same streams.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct Draws {
     laws: CallLaws,
+    gaps: Gaps,
     count: u32,
     counted: (u32, u32),
     key: StreamKey,
@@ -135,18 +136,17 @@ impl Draws {
     /// `counted.1` have their latencies counted.
     #[must_use]
     pub fn new(calls: &CallShape, count: u32, counted: (u32, u32), key: StreamKey) -> Self {
-        Self { laws: CallLaws::new(calls), count, counted, key }
+        let gaps = Gaps::new(&Interarrival::Poisson);
+        Self { laws: CallLaws::new(calls), gaps, count, counted, key }
     }
 
     /// The requests at a rate, in order of arrival.
     pub fn at_rate(&self, calls_per_second: f64) -> impl Iterator<Item = Request> {
-        let mut gaps = self.key.stream("arrivals");
-        let mut streams = CallStreams::new(self.key);
-        let mut at = 0.0;
-        (0..self.count).map(move |index| {
-            at += exponential(&mut gaps);
+        let gaps = self.gaps.clone();
+        let times = ArrivalTimes::new(calls_per_second, gaps, None, self.key.stream("arrivals"));
+        let mut streams = CallStreams::new(self.key, "");
+        (0..self.count).zip(times).map(move |(index, arrival)| {
             let Lengths { prompt, cached, output } = streams.next(&self.laws);
-            let arrival = EngineTime::from_seconds(at / calls_per_second);
             let counted = (self.counted.0..self.counted.1).contains(&index);
             Request { cached, counted, ..Request::new(arrival, prompt, output) }
         })

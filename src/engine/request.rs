@@ -134,6 +134,8 @@ pub struct Abandonment {
 
 /// What is told about the requests of a replica.
 pub trait Observer {
+    /// Whether it wants to know the gaps between tokens ([`Observer::decoded`]).
+    const GAPS: bool = false;
     /// The request `id` has a place in memory for the first time: its wait in the line is over.
     #[inline]
     fn admitted(&mut self, _id: u32, _request: &Request, _at: EngineTime) {}
@@ -145,6 +147,14 @@ pub trait Observer {
     /// A user has left.
     #[inline]
     fn abandoned(&mut self, _gone: &Abandonment) {}
+    /// A request could never fit into memory.
+    #[inline]
+    fn rejected(&mut self, _request: &Request) {}
+    /// So many sequences had each a token after the first gap, and after each of the `steps - 1`
+    /// that follow, all in 2^-16 picoseconds; every gap is longer than the one before by the second
+    /// number. Gaps across a preemption are not told.
+    #[inline]
+    fn decoded(&mut self, _sequences: u64, _gaps: (u64, u64), _steps: u64) {}
     /// Whether the replica should stop after the present step: somebody must act on it first.
     #[inline]
     fn pause(&self) -> bool {

@@ -3,7 +3,7 @@
 use rand::rngs::ChaCha8Rng;
 
 use super::Router;
-use crate::rng::{StreamKey, uniform};
+use crate::rng::uniform;
 use crate::time::EngineTime;
 
 /// A router at work on the replicas of one cluster.
@@ -17,8 +17,7 @@ pub(super) struct Routing {
 }
 
 impl Routing {
-    pub(super) fn new(router: &Router, replicas: u32, key: StreamKey) -> Self {
-        let choice = key.stream("routing");
+    pub(super) fn new(router: &Router, replicas: u32, choice: ChaCha8Rng) -> Self {
         Self { router: router.clone(), choice, turn: 0, loads: vec![0; replicas as usize] }
     }
 
@@ -55,6 +54,12 @@ impl Routing {
         };
         self.loads[chosen] += 1;
         chosen
+    }
+
+    /// Notes a request that goes where it must.
+    pub(super) fn send(&mut self, place: usize) -> usize {
+        self.loads[place] += 1;
+        place
     }
 
     #[inline]

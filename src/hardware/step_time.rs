@@ -65,6 +65,12 @@ pub struct DecodeRun {
 }
 
 impl DecodeRun {
+    /// A single step that takes so many ticks.
+    #[must_use]
+    pub fn of_step(ticks: u64) -> Self {
+        Self { fixed: ticks, compute: 0, memory: 0, compute_growth: 0, memory_growth: 0 }
+    }
+
     /// Ticks of the next step: what [`StepTime::ticks`] says of its work.
     #[inline]
     pub fn next_ticks(&mut self) -> u64 {
@@ -77,7 +83,7 @@ impl DecodeRun {
     /// The run from its step number `steps` on.
     #[inline]
     #[must_use]
-    fn after(&self, steps: u64) -> Self {
+    pub fn after(&self, steps: u64) -> Self {
         Self {
             compute: self.compute + steps * self.compute_growth,
             memory: self.memory + steps * self.memory_growth,

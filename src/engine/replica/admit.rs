@@ -196,5 +196,8 @@ impl Replica<'_> {
         let call = &mut self.calls[index];
         (call.residue, call.start, call.finish) = (residue as u8, start, finish);
         self.calls.start(index, start);
+        if O::GAPS {
+            self.gaps.start(self.now, 1);
+        }
     }
 }

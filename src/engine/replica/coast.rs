@@ -49,6 +49,10 @@ impl Replica<'_> {
         self.take_blocks(self.claimed(steps as u32));
         let passed = (ticks >> TICK_BITS) as u64;
         self.below = ticks as u64 & BELOW;
+        if O::GAPS {
+            let times = (self.now, self.now + passed);
+            self.gaps.tell(observer, times, decode, &run, steps);
+        }
         self.now += passed;
         self.next_steps(steps as u32);
         let sums = &mut self.totals;

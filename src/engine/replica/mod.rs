@@ -8,8 +8,10 @@
 
 mod admit;
 mod coast;
+mod gaps;
 mod step;
 
+use self::gaps::Gaps;
 use super::Scheduler;
 use super::calls::{Call, Calls};
 use super::kv_cache::{BLOCK, BlockGrowth, blocks_of};
@@ -51,6 +53,7 @@ pub struct Replica<'a> {
     /// Calls whose prompt is done with the step in flight.
     ready: Vec<u32>,
     takes_handed: bool,
+    gaps: Gaps,
     in_system: u64,
     counted_until: u64,
     totals: Totals,
@@ -80,6 +83,7 @@ impl<'a> Replica<'a> {
             prefilling: None,
             ready: Vec::new(),
             takes_handed: false,
+            gaps: Gaps::default(),
             in_system: 0,
             counted_until: 0,
             totals: Totals::default(),

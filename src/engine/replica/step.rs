@@ -3,7 +3,7 @@
 use super::super::Prefill;
 use super::super::request::Observer;
 use super::{BELOW, Replica};
-use crate::hardware::{StepWork, TICK_BITS};
+use crate::hardware::{DecodeRun, StepWork, TICK_BITS};
 use crate::time::EngineTime;
 
 impl Replica<'_> {
@@ -32,8 +32,13 @@ impl Replica<'_> {
                 self.plan_prefill(&mut work, left, observer);
             }
         }
+        let begun = self.now;
         self.pass_time(&work);
         if decodes {
+            if O::GAPS && work.decode > 0 {
+                let run = DecodeRun::of_step(self.step_time.ticks(&work));
+                self.gaps.tell(observer, (begun, self.now), work.decode, &run, 1);
+            }
             self.next_steps(1);
             self.kv += work.decode * self.step_time.growth();
             self.complete_ended(observer);
