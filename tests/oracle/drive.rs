@@ -101,6 +101,20 @@ impl Observer for Recorder<'_> {
     }
 }
 
+/// Every gap between two tokens of a sequence, in 2^-16 ps.
+struct Gaps(Vec<u64>);
+
+impl Observer for Gaps {
+    const GAPS: bool = true;
+    fn finished(&mut self, _done: &Completion) {}
+    fn decoded(&mut self, sequences: u64, (first, growth): (u64, u64), steps: u64) {
+        for step in 0..steps {
+            let gap = first + step * growth;
+            self.0.extend(std::iter::repeat_n(gap, sequences as usize));
+        }
+    }
+}
+
 /// Advances in spite of pauses.
 fn advance(replica: &mut Replica<'_>, until: u64, seen: &mut Recorder<'_>) {
     loop {
@@ -183,6 +197,21 @@ impl Case {
         assert_eq!(replica.load(), 0);
         let (Recorder { fates, done, .. }, edges) = state;
         Run { fates, done, follows, totals: replica.totals(), edges }
+    }
+
+    /// Every gap between tokens that the engine tells of, the shortest first, picoseconds. Without
+    /// tickets.
+    pub fn gaps(&self) -> Vec<f64> {
+        let step_time = self.step_time();
+        let mut replica = Replica::new(&step_time, &self.limits, self.kv_tokens);
+        let mut gaps = Gaps(Vec::new());
+        for (id, turn) in self.turns.iter().enumerate() {
+            replica.advance(turn.request.arrival, &mut gaps);
+            replica.enqueue(id as u32, turn.request);
+        }
+        replica.finish(&mut gaps);
+        gaps.0.sort_unstable();
+        gaps.0.iter().map(|gap| *gap as f64 / 65_536.0).collect()
     }
 
     /// Asserts that jumps, steps and the slow reference agree on everything, bit for bit.

@@ -303,3 +303,24 @@ fn every_load_agrees() {
         }
     }
 }
+
+#[test]
+fn every_gap_between_tokens_agrees() {
+    for (seed, tokens_per_step, prefill) in
+        [(12, 1.0, Prefill::Chunked), (13, 1.7, Prefill::Blocking), (14, 1.0, Prefill::Blocking)]
+    {
+        let way = (tokens_per_step, prefill);
+        let mut case = heavy(seed, 1_000, way, (1 << 20, 0.6), (500, 600));
+        // Nothing is found in the prefix cache here.
+        case.turns.iter_mut().for_each(|turn| turn.follows = None);
+        let mut expected = case.agree().gaps;
+        expected.sort_unstable();
+        let told = case.gaps();
+        assert_eq!(told.len(), expected.len());
+        // Instants are whole picoseconds, gaps are told without the carried fraction of one.
+        for (told, gap) in told.iter().zip(&expected) {
+            assert!((told - *gap as f64).abs() <= 1.0, "{told} {gap}");
+        }
+        assert!(told.last().unwrap() / told[0] > 2.0);
+    }
+}

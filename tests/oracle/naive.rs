@@ -152,6 +152,8 @@ impl Setting<'_> {
         for sequence in &mut state.running[..decoding] {
             sequence.done += 1;
             sequence.steps += 1;
+            let last = std::mem::replace(&mut sequence.last_token, state.now);
+            state.outcome.gaps.push(state.now - last);
         }
         for mut sequence in ready {
             let totals = &mut state.outcome.totals;
@@ -167,6 +169,7 @@ impl Setting<'_> {
                 sequence.first_token = Some(state.now);
                 state.outcome.fates[sequence.id].first_token = Some(state.now);
             }
+            sequence.last_token = state.now;
             state.running.push(sequence);
         }
         self.release_finished(state);
@@ -214,7 +217,7 @@ impl Setting<'_> {
                 return;
             }
             let Some(mut head) = self.admit(state, running) else { return };
-            head.first_token = Some(state.now);
+            (head.first_token, head.last_token) = (Some(state.now), state.now);
             head.computed = head.context;
             state.outcome.fates[head.id].first_token = Some(state.now);
             state.running.push(head);

@@ -30,6 +30,8 @@ pub struct Outcome {
     pub totals: Totals,
     /// Blocks of entries of the prefix cache that were evicted.
     pub evicted: u64,
+    /// Every gap between two tokens of a sequence, picoseconds.
+    pub gaps: Vec<u64>,
 }
 
 #[derive(Debug, Clone)]
@@ -40,6 +42,7 @@ pub struct Sequence {
     /// It had a place in memory before.
     pub seen: bool,
     pub first_token: Option<u64>,
+    pub last_token: u64,
     /// Decode steps made so far, over all passes.
     pub done: u64,
     /// Tokens that this pass must compute and those it has.
@@ -120,6 +123,7 @@ impl State {
                 follows: turn.follows,
                 seen: false,
                 first_token: None,
+                last_token: 0,
                 done: 0,
                 context: 0,
                 computed: 0,
