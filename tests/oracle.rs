@@ -8,5 +8,7 @@ mod measured;
 mod naive;
 #[path = "oracle/queueing.rs"]
 mod queueing;
+#[path = "oracle/ranks.rs"]
+mod ranks;
 #[path = "oracle/serving.rs"]
 mod serving;

@@ -27,7 +27,8 @@ pub enum FluidLimit {
     TokenBudget,
 }
 
-/// Capacity of a replica in the fluid limit: a steady batch of mean calls, no randomness.
+/// Capacity of a replica (or of the attention rank that stands for it) in the fluid limit: a steady
+/// batch of mean calls, no randomness but that between ranks.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct FluidCapacity {
     /// Calls per second of a replica.
@@ -76,7 +77,7 @@ impl<'a> Fluid<'a> {
         let decode = batch * (self.steps - 1.0) / self.steps;
         let kv = decode * self.context;
         let wanted = batch * self.computed / self.steps;
-        let plain = roofline.seconds(decode, kv, 0.0, 0.0, 0.0);
+        let plain = roofline.seconds(decode, kv, 0.0, 0.0, 0.0) + roofline.wait(decode);
         let chunked = scheduler.prefill == Prefill::Chunked;
         let room = if chunked { budget - decode } else { budget };
         if chunked && wanted > room {
@@ -93,7 +94,7 @@ impl<'a> Fluid<'a> {
         let pairs = prompts * self.pairs;
         let share = wanted / chunk;
         if chunked {
-            let mixed = roofline.seconds(decode, kv, chunk, before, pairs);
+            let mixed = roofline.seconds(decode, kv, chunk, before, pairs) + roofline.wait(decode);
             plain + share * (mixed - plain)
         } else {
             plain + share * roofline.seconds(0.0, 0.0, chunk, before, pairs)
