@@ -2,7 +2,7 @@
 //! attention is data-parallel, one rank of a replica takes its place.
 
 use super::{CallMeans, CallShape, Deployment, Layout, Router, Scheduler};
-use crate::hardware::{Accelerator, Llm, Peers, Roofline, kv_capacity};
+use crate::hardware::{Accelerator, CHUNK_SIZES, Chunk, Llm, Peers, Roofline, kv_capacity};
 use crate::units::Seconds;
 
 /// A replica of a model in a layout on an accelerator, or one of its attention ranks, which stands
@@ -23,6 +23,9 @@ pub struct ReplicaModel {
 
 /// Most chunks of a prompt that are looked at one by one.
 const MOST_CHUNKS: f64 = 65_536.0;
+
+/// Largest piece of a prompt that is told apart, over the mean square of a prompt over its mean.
+const LARGEST_CHUNK: f64 = 12.0;
 
 /// What a call takes that shares its replica with nobody: under any load it takes longer.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -103,16 +106,50 @@ fn peers(calls: &CallMeans, ranks: u32, steps: f64, budget: f64, router: &Router
     let variance = prompt * prompt * (calls.prompt_spread - 1.0)
         + calls.output * calls.output * written_variance(calls.output_spread)
         + counts * context * context;
+    let spread = calls.prompt_spread.max(1.0);
+    let largest = budget.min(LARGEST_CHUNK * computed * spread);
+    let unit = largest / CHUNK_SIZES as f64;
+    let due = if steps > 0.0 { 1.0 / steps } else { 0.0 };
+    let pairs = calls.prefill_pairs() / (computed * computed * spread);
     Peers {
         ranks,
-        prompt: if steps > 0.0 { computed / steps } else { 0.0 },
-        chunk: (computed * calls.prompt_spread).clamp(budget / 64.0, budget),
+        unit,
+        chunks: chunks((computed, spread), unit, due, pairs),
         most: budget,
         cached: calls.cached / computed,
-        pairs: calls.prefill_pairs() / computed,
         context,
         excess: expected_maximum(ranks) * variance.max(0.0).sqrt(),
     }
+}
+
+/// Pieces of prompts whose lengths are lognormal with this mean and spread, by size: those that
+/// round to it, with the tokens that they have together. What is longer than the largest size
+/// comes in pieces of that. `pairs` are those of a prompt over its length squared.
+fn chunks(
+    (mean, spread): (f64, f64),
+    unit: f64,
+    due: f64,
+    pairs: f64,
+) -> [Chunk; CHUNK_SIZES] {
+    let deviation = libm::log(spread).sqrt().max(1e-3);
+    // The part of the first and of the second moment that lies below a length.
+    let below = |moment: f64, length: f64| {
+        let score = libm::log(length / mean) / deviation + (0.5 - moment) * deviation;
+        0.5 * libm::erfc(-score / std::f64::consts::SQRT_2)
+    };
+    let mut last = (0.0, 0.0);
+    std::array::from_fn(|index| {
+        let size = (index + 1) as f64;
+        let end = (size + 0.5) * unit;
+        let whole = index + 1 == CHUNK_SIZES;
+        let next = if whole { (1.0, 1.0) } else { (below(1.0, end), below(2.0, end)) };
+        let tokens = mean * (next.0 - last.0);
+        let squares = mean * mean * spread * (next.1 - last.1);
+        last = next;
+        let pieces = tokens / (size * unit);
+        let pairs = if pieces > 0.0 { pairs * squares / pieces } else { 0.0 };
+        Chunk { due: due * pieces, pairs }
+    })
 }
 
 /// Variance of what a sequence has written at a random moment, over the squared mean output:

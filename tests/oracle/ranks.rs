@@ -13,6 +13,7 @@ use sparkgap::hardware::{Precision, Roofline, accelerators, models};
 use sparkgap::rng::{StreamKey, uniform};
 use sparkgap::units::Seconds;
 
+static STAT: std::sync::Mutex<[f64; 10]> = std::sync::Mutex::new([0.0; 10]);
 struct Sequence {
     output: f64,
     context: f64,
@@ -115,7 +116,20 @@ fn all_ranks(model: &ReplicaModel, count: usize, requests: Vec<Request>, deal: D
         for rank in &mut ranks {
             rank.plan(&model.scheduler);
         }
-        now += price(&model.roofline, &ranks);
+        let step = price(&model.roofline, &ranks);
+        now += step;
+        if done > total / 3 && done < total - total / 10 {
+            let k = ranks.len() as f64;
+            let own: f64 = ranks.iter().map(|r| { let d = r.running.len() as f64; model.roofline.seconds(d, r.context(), r.prompt, r.before, r.pairs) }).sum::<f64>() / k;
+            let d = ranks.iter().map(|r| r.running.len() as f64).sum::<f64>() / k;
+            let w = ranks.iter().map(|r| model.roofline.wait(r.running.len() as f64)).sum::<f64>() / k;
+            let kv = ranks.iter().map(|r| r.context()).sum::<f64>() / k;
+            let kvm = ranks.iter().map(|r| r.context()).fold(0.0, f64::max);
+            let pm = ranks.iter().map(|r| r.prompt).fold(0.0, f64::max);
+            let p = ranks.iter().map(|r| r.prompt).sum::<f64>() / k;
+            let any = ranks.iter().filter(|r| r.prompt > 0.0).count() as f64 / k;
+            for (a, b) in STAT.lock().unwrap().iter_mut().zip([1.0, step, own, d, w, kv, kvm, p, pm, any]) { *a += b; }
+        }
         for rank in &mut ranks {
             for sequence in &mut rank.running {
                 sequence.made += model.roofline.tokens_per_step;
@@ -181,7 +195,7 @@ fn calls(prompt: f64, cached: f64, output: f64) -> CallShape {
 fn probe() {
     for (p, c, o) in [(1000.0, 0.0, 400.0), (4000.0, 0.5, 400.0), (500.0, 0.0, 150.0), (8000.0, 0.0, 1000.0)] {
     for ranks in [4u32, 8, 32] {
-    for router in [Router::Random, Router::LeastLoaded(Seconds(0.0)), Router::PowerOfTwo(Seconds(1.0))] {
+    for router in [Router::Random, Router::LeastLoaded(Seconds(0.0))] {
         let d = deployment(router.clone(), ranks);
         let calls = calls(p, c, o);
         let hw = &accelerators()["gb300"]; let llm = &models()["deepseek_r1"];
@@ -198,7 +212,11 @@ fn probe() {
             let mut random = |r: &[Rank]| (uniform(&mut choice) * r.len() as f64) as usize;
             let mut least = |r: &[Rank]| { next += 1; let k = r.len(); (0..k).min_by_key(|i| r[(i + next) % k].load()).map(|i| (i + next) % k).unwrap() };
             let deal: Deal<'_> = if router == Router::Random { &mut random } else { &mut least };
+            *STAT.lock().unwrap() = [0.0; 10];
             let all = all_ranks(&model, ranks as usize, reqs, deal);
+            let st = STAT.lock().unwrap().map(|v| v); let q = |i: usize| st[i] / st[0];
+            let pe = model.roofline.peers.unwrap();
+            println!("   step {:.3} own {:.3} true wait {:.3} formula {:.3} at mean {:.3} | D {:.1} kv {:.0} formula {:.0} kvmax {:.0} formula {:.0} | p {:.0} pmax {:.0} busy {:.2}", q(1)*1e3, q(2)*1e3, (q(1)-q(2))*1e3, q(4)*1e3, model.roofline.wait(q(3))*1e3, q(3), q(5), q(3)*pe.context, q(6), q(3)*pe.context + pe.excess*q(3).sqrt(), q(7), q(8), q(9));
             let l = Load { calls_per_second: rate, calls: calls.clone() };
             let one = simulate_cluster(&model, ranks, &l, n, key);
             let bare = simulate_cluster(&single, ranks, &l, n, key);
