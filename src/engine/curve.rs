@@ -77,7 +77,8 @@ impl<'a> Fluid<'a> {
         let decode = batch * (self.steps - 1.0) / self.steps;
         let kv = decode * self.context;
         let wanted = batch * self.computed / self.steps;
-        let plain = roofline.seconds(decode, kv, 0.0, 0.0, 0.0) + roofline.wait(decode);
+        let plain = roofline.seconds(decode, kv, 0.0, 0.0, 0.0);
+        let wait = roofline.wait(decode);
         let chunked = scheduler.prefill == Prefill::Chunked;
         let room = if chunked { budget - decode } else { budget };
         if chunked && wanted > room {
@@ -94,10 +95,10 @@ impl<'a> Fluid<'a> {
         let pairs = prompts * self.pairs;
         let share = wanted / chunk;
         if chunked {
-            let mixed = roofline.seconds(decode, kv, chunk, before, pairs) + roofline.wait(decode);
-            plain + share * (mixed - plain)
+            let mixed = roofline.seconds(decode, kv, chunk, before, pairs);
+            plain + wait + share * (mixed - plain)
         } else {
-            plain + share * roofline.seconds(0.0, 0.0, chunk, before, pairs)
+            plain + wait + share * roofline.seconds(0.0, 0.0, chunk, before, pairs)
         }
     }
 

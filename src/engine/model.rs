@@ -79,9 +79,9 @@ impl ReplicaModel {
             prefill: whole.prefill,
         };
         if width.ranks > 1 {
-            let budget = f64::from(scheduler.token_budget);
             let steps = (calls.output - 1.0).max(0.0) / roofline.tokens_per_step;
-            roofline.peers = Some(peers(calls, width.ranks, steps, budget, &deployment.router));
+            let peers = peers(calls, steps, width.ranks, &scheduler, &deployment.router);
+            roofline.peers = Some(peers);
         }
         Some(Self {
             roofline,
@@ -94,7 +94,13 @@ impl ReplicaModel {
 }
 
 /// The other ranks under calls of `steps` decode steps.
-fn peers(calls: &CallMeans, ranks: u32, steps: f64, budget: f64, router: &Router) -> Peers {
+fn peers(
+    calls: &CallMeans,
+    steps: f64,
+    ranks: u32,
+    scheduler: &Scheduler,
+    router: &Router,
+) -> Peers {
     let computed = (calls.prompt - calls.cached).max(1.0);
     let ranks = f64::from(ranks);
     // Routers that look at load keep the counts of sequences even, others let them scatter.
@@ -107,7 +113,7 @@ fn peers(calls: &CallMeans, ranks: u32, steps: f64, budget: f64, router: &Router
         + calls.output * calls.output * written_variance(calls.output_spread)
         + counts * context * context;
     let spread = calls.prompt_spread.max(1.0);
-    let largest = budget.min(LARGEST_CHUNK * computed * spread);
+    let largest = f64::from(scheduler.token_budget).min(LARGEST_CHUNK * computed * spread);
     let unit = largest / CHUNK_SIZES as f64;
     let due = if steps > 0.0 { 1.0 / steps } else { 0.0 };
     let pairs = calls.prefill_pairs() / (computed * computed * spread);
@@ -115,7 +121,7 @@ fn peers(calls: &CallMeans, ranks: u32, steps: f64, budget: f64, router: &Router
         ranks,
         unit,
         chunks: chunks((computed, spread), unit, due, pairs),
-        most: budget,
+        sequences: scheduler.max_sequences,
         cached: calls.cached / computed,
         context,
         excess: expected_maximum(ranks) * variance.max(0.0).sqrt(),
@@ -125,12 +131,7 @@ fn peers(calls: &CallMeans, ranks: u32, steps: f64, budget: f64, router: &Router
 /// Pieces of prompts whose lengths are lognormal with this mean and spread, by size: those that
 /// round to it, with the tokens that they have together. What is longer than the largest size
 /// comes in pieces of that. `pairs` are those of a prompt over its length squared.
-fn chunks(
-    (mean, spread): (f64, f64),
-    unit: f64,
-    due: f64,
-    pairs: f64,
-) -> [Chunk; CHUNK_SIZES] {
+fn chunks((mean, spread): (f64, f64), unit: f64, due: f64, pairs: f64) -> [Chunk; CHUNK_SIZES] {
     let deviation = libm::log(spread).sqrt().max(1e-3);
     // The part of the first and of the second moment that lies below a length.
     let below = |moment: f64, length: f64| {

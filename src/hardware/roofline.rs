@@ -219,8 +219,8 @@ impl Roofline {
             + (shared - prefill) * self.expert_compute
             + kv * self.kv_compute
             + pairs * self.prefill_attention;
-        let memory = self.weights_read(decode * self.width + shared)
-            + (kv + prefill_context) * self.kv_read;
+        let memory =
+            self.weights_read(decode * self.width + shared) + (kv + prefill_context) * self.kv_read;
         let network = decode * self.decode_network + prefill * self.prefill_network;
         self.overhead + compute.max(memory) + network
     }

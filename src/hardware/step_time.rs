@@ -96,7 +96,7 @@ impl StepTime {
             }
         }
         let unit = KV_UNIT as f64;
-        let most = roofline.peers.map_or(0, |peers| (peers.most as usize).min(TABLE));
+        let most = roofline.peers.map_or(0, |peers| (peers.sequences as usize).min(TABLE));
         let waits = (0..=most).map(|decode| ticks_of(roofline.wait(decode as f64))).collect();
         Self {
             overhead: ticks_of(roofline.overhead),
