@@ -9,7 +9,7 @@ use super::Roofline;
 pub const CHUNK_SIZES: usize = 24;
 
 /// Rounds in which shares and lengths of steps with and without prompts settle.
-const ROUNDS: u32 = 3;
+const ROUNDS: u32 = 6;
 
 /// Chance of still more prompt tokens in one rank that is left out.
 const NEGLIGIBLE: f64 = 1e-4;

@@ -237,6 +237,6 @@ fn one_rank_stands_for_all_of_them() {
 fn among_many_long_prompts_one_rank_errs_on_the_slow_side() {
     let calls = calls(4_000.0, 0.5, 400.0);
     for (ratio, _) in compare(&Router::Random, 8, &calls, &[0.3, 0.6, 0.9]) {
-        assert!((0.97..1.3).contains(&ratio), "{ratio}");
+        assert!((0.97..1.25).contains(&ratio), "{ratio}");
     }
 }
