@@ -20,6 +20,8 @@ mod naive;
 mod naive_state;
 #[path = "oracle/queueing.rs"]
 mod queueing;
+#[path = "oracle/ranks.rs"]
+mod ranks;
 #[path = "oracle/routing.rs"]
 mod routing;
 #[path = "oracle/serving.rs"]

@@ -152,7 +152,7 @@ fn free_prefill_and_weightless_context_is_processor_sharing() {
 #[test]
 fn books_balance_behind_every_router() {
     let accelerator = &accelerators()["gb300"];
-    let layout = Layout { gpus: 8, precision: Precision::Fp4 };
+    let layout = Layout { gpus: 8, precision: Precision::Fp4, attention_ranks: None };
     let age = sparkgap::units::Seconds(1.0);
     let routers =
         [Router::RoundRobin, Router::Random, Router::PowerOfTwo(age), Router::LeastLoaded(age)];
@@ -167,11 +167,12 @@ fn books_balance_behind_every_router() {
             as_of: None,
         };
         let llm = &models()["gpt_oss_120b"];
-        let model = ReplicaModel::new(accelerator, llm, &layout, &deployment, 1.0).unwrap();
         let calls = CallShape {
             output: scaled_table(&sparkgap::demand::Shape::Lognormal(0.8), 200.0).unwrap(),
             ..CallShape::fixed(800, 0.5, 1)
         };
+        let place = (&layout, &deployment);
+        let model = ReplicaModel::new(accelerator, llm, place, &calls.means(), 1.0).unwrap();
         let load = Load { calls_per_second: 780.0, calls };
         // Every replica checks Little's law, tokens and memory when it finishes.
         let outcome = simulate_cluster(&model, 4, &load, 20_000, StreamKey::world(9, 0));
