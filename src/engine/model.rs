@@ -106,7 +106,7 @@ fn peers(
     // Routers that look at load keep the counts of sequences even, others let them scatter.
     let counts = match router {
         Router::RoundRobin | Router::Random => 1.0,
-        Router::PowerOfTwo(_) | Router::LeastLoaded(_) => 0.0,
+        Router::PowerOfTwo(_) | Router::LeastLoaded(_) | Router::SessionAffinity(_) => 0.0,
     };
     let (prompt, context) = (calls.prompt, calls.context());
     let variance = prompt * prompt * (calls.prompt_spread - 1.0)
