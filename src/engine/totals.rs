@@ -19,7 +19,8 @@ pub struct Totals {
     pub decode_steps: u64,
     /// Sum of the batch over the decode steps.
     pub decoded: u64,
-    /// Sum over the decode steps of the context that was read, tokens.
+    /// Sum over the decode steps of the context that was read, [`crate::hardware::KV_UNIT`] parts
+    /// of a token.
     pub context_read: u128,
     /// Decode steps that the recomputing prefills stood in for.
     pub recomputed_steps: u64,
