@@ -89,7 +89,7 @@ fn replica(c: &mut Criterion) {
 }
 
 fn point(c: &mut Criterion) {
-    let layout = Layout { gpus: 8, precision: Precision::Fp4 };
+    let layout = Layout { gpus: 8, precision: Precision::Fp4, attention_ranks: None };
     let deployment = Deployment {
         model: "muse_base".to_owned(),
         layouts: [("gb300".to_owned(), layout.clone())].into(),
@@ -104,14 +104,15 @@ fn point(c: &mut Criterion) {
     };
     let (_, calls) = reference();
     let (accelerator, llm) = (&accelerators()["gb300"], &models()["muse_base"]);
-    let Some(model) = ReplicaModel::new(accelerator, llm, &layout, &deployment, 1.0) else {
+    let means = calls.means();
+    let place = (&layout, &deployment);
+    let Some(model) = ReplicaModel::new(accelerator, llm, place, &means, 1.0) else {
         return;
     };
-    let means = calls.means();
     let tpot = Seconds(0.04);
     c.bench_function("fluid capacity", |b| {
         b.iter(|| {
-            let model = ReplicaModel::new(accelerator, llm, &layout, &deployment, 1.0);
+            let model = ReplicaModel::new(accelerator, llm, place, &means, 1.0);
             model.and_then(|model| fluid_capacity(&model, black_box(&means), Some(tpot)))
         });
     });

@@ -116,14 +116,13 @@ const BINS: usize = ((64 - SUB as usize) + 1) << SUB;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Histogram {
     counts: Vec<u64>,
-    total: u64,
     sum: u128,
     largest: u64,
 }
 
 impl Default for Histogram {
     fn default() -> Self {
-        Self { counts: vec![0; BINS], total: 0, sum: 0, largest: 0 }
+        Self { counts: vec![0; BINS], sum: 0, largest: 0 }
     }
 }
 
@@ -150,7 +149,6 @@ impl Histogram {
     #[inline]
     pub fn record(&mut self, value: u64) {
         self.counts[bin_of(value)] += 1;
-        self.total += 1;
         self.sum += u128::from(value);
         self.largest = self.largest.max(value);
     }
@@ -182,7 +180,6 @@ impl Histogram {
         }
         let pairs = u128::from(terms) * u128::from(terms - 1) / 2;
         let sum = u128::from(first) * u128::from(terms) + u128::from(growth) * pairs;
-        self.total += weight * terms;
         self.sum += (sum * u128::from(weight)) >> bits;
         self.largest = self.largest.max((term(terms - 1) >> bits) as u64);
     }
@@ -192,7 +189,6 @@ impl Histogram {
         for (mine, theirs) in self.counts.iter_mut().zip(&other.counts) {
             *mine += theirs;
         }
-        self.total += other.total;
         self.sum += other.sum;
         self.largest = self.largest.max(other.largest);
     }
@@ -200,13 +196,14 @@ impl Histogram {
     /// How many values were counted.
     #[must_use]
     pub fn count(&self) -> u64 {
-        self.total
+        self.counts.iter().sum()
     }
 
     /// Exact mean of the values, 0 when there are none.
     #[must_use]
     pub fn mean(&self) -> f64 {
-        if self.total == 0 { 0.0 } else { self.sum as f64 / self.total as f64 }
+        let total = self.count();
+        if total == 0 { 0.0 } else { self.sum as f64 / total as f64 }
     }
 
     /// Largest value counted.
@@ -218,7 +215,8 @@ impl Histogram {
     /// A value at or above the share `p` of the counts, at most one bin width too high.
     #[must_use]
     pub fn quantile(&self, p: f64) -> u64 {
-        let rank = ((p * self.total as f64).ceil() as u64).clamp(1, self.total.max(1));
+        let total = self.count();
+        let rank = ((p * total as f64).ceil() as u64).clamp(1, total.max(1));
         let mut seen = 0;
         for (bin, count) in self.counts.iter().enumerate() {
             seen += count;
@@ -303,7 +301,7 @@ mod tests {
             for term in 0..terms {
                 (0..3).for_each(|_| single.record((first + growth * term) >> 4));
             }
-            assert_eq!((&whole.counts, whole.total), (&single.counts, single.total));
+            assert_eq!(whole.counts, single.counts);
             assert_eq!(whole.largest, single.largest);
             assert!((whole.mean() - single.mean()).abs() < 1.0);
         }

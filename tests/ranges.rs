@@ -213,6 +213,12 @@ const PROBES: &[Probe] = &[
             "models.muse_lite.head_width",
         ],
     ),
+    (
+        "1 or more, dividing `gpus`, at most `max_sequences`; 1 for a model without experts",
+        "[1, 4, 16]",
+        "[0, 3, 32]",
+        &["deployments.contemplating.layouts.gb300.attention_ranks"],
+    ),
     ("1 to 4294967295", "[1]", "[0]", &["deployments.instant.scheduler.max_sequences"]),
     ("1 to `gpus`", "[64, 72]", "[0, 73]", &["hardware.gb300.unit.serving"]),
     ("1 to `count`", "[1, 128]", "[0, 129]", &["models.muse_lite.experts.active"]),

@@ -171,6 +171,11 @@ const MISFITS: &[(&str, &str, &[&str])] = &[
     ),
     (
         "\"h100\": (gpus: 8, precision: fp8)",
+        "\"h100\": (gpus: 8, precision: fp8, attention_ranks: Some(3))",
+        &["3 attention ranks do not split 8 GPUs evenly", "one of 1, 2, 4, 8"],
+    ),
+    (
+        "\"h100\": (gpus: 8, precision: fp8)",
         "\"h100\": (gpus: 8, precision: bf16)",
         &["GB of weights", "H100 SXM with 640 GB", "fewer bits"],
     ),

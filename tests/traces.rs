@@ -112,6 +112,12 @@ fn cached_tokens_are_the_leading_blocks_that_a_cache_holds() {
     assert_eq!(with_hits(PrefixHits::Tokens(3 * 512)), [0, 1024, 1024]);
     assert_eq!(with_hits(PrefixHits::Tokens(2 * 512 - 1)), [0, 512, 512]);
     assert_eq!(with_hits(PrefixHits::Tokens(511)), [0, 0, 0]);
+    // A row that is skipped leaves nothing in the cache.
+    let text = MOONCAKE.replacen("\"output_length\": 5", "\"output_length\": 0", 1);
+    let input = Cursor::new(text);
+    let trace = Trace::from_reader("trace", input, None, PrefixHits::Unlimited).expect("a trace");
+    let cached: Vec<u32> = trace.map(|row| row.expect("a row").cached).collect();
+    assert_eq!(cached, [0, 1024]);
 }
 
 #[test]

@@ -9,7 +9,6 @@ use std::sync::Arc;
 use rand::Rng;
 use rand::rngs::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
-use statrs::function::gamma::{gamma_lr, gamma_ur};
 
 use super::rate_profile::RateProfile;
 use crate::time::EngineTime;
@@ -220,6 +219,8 @@ fn weibull_shape(cv: f64) -> f64 {
 /// that of the value: concave, so that it converges from either side. Each begins at the last.
 struct GammaTail {
     shape: f64,
+    /// Logarithm of the gamma function of the shape and 1.
+    log_gamma: f64,
     log_value: Option<f64>,
 }
 
@@ -228,39 +229,30 @@ impl GammaTail {
     const POWER_LAW: f64 = -20.0;
 
     fn new(cv: f64) -> Self {
-        Self { shape: 1.0 / (cv * cv), log_value: None }
-    }
-
-    /// Logarithm of the value at the probability `u` below, by the power law: never too large.
-    fn by_power_law(&self, u: f64) -> f64 {
-        (libm::log(u) + libm::lgamma(self.shape + 1.0)) / self.shape
+        let shape = 1.0 / (cv * cv);
+        Self { shape, log_gamma: libm::lgamma(shape + 1.0), log_value: None }
     }
 
     fn lower(&mut self, u: f64) -> f64 {
-        self.solve(u, self.by_power_law(u), gamma_lr, 1.0)
+        self.solve(u, u, Self::below, 1.0)
     }
 
     fn upper(&mut self, s: f64) -> f64 {
-        self.solve(s, self.by_power_law(1.0 - s), gamma_ur, -1.0)
+        self.solve(s, 1.0 - s, Self::above, -1.0)
     }
 
-    fn solve(
-        &mut self,
-        tail: f64,
-        least: f64,
-        probability: impl Fn(f64, f64) -> f64,
-        sign: f64,
-    ) -> f64 {
-        if least < Self::POWER_LAW {
-            self.log_value = Some(least);
-            return libm::exp(least);
-        }
+    /// The value with a probability `tail` on one side and `u` below.
+    fn solve(&mut self, tail: f64, u: f64, side: fn(&Self, f64) -> f64, sign: f64) -> f64 {
+        // By the power law, which is never too large.
+        let least = (libm::log(u) + self.log_gamma) / self.shape;
         let mut log_value = self.log_value.unwrap_or(least).max(least);
         for _ in 0..60 {
-            let value = libm::exp(log_value);
-            let found = probability(self.shape, value);
-            let density = self.shape * log_value - value - libm::lgamma(self.shape);
-            let slope = sign * libm::exp(density) / found;
+            if least < Self::POWER_LAW {
+                log_value = least;
+                break;
+            }
+            let found = side(self, log_value);
+            let slope = sign * self.shape * self.front(log_value) / found;
             let step = (libm::log(tail / found) / slope).clamp(-1.0, 1.0);
             log_value += step;
             if step.abs() < 1e-13 {
@@ -269,6 +261,46 @@ impl GammaTail {
         }
         self.log_value = Some(log_value);
         libm::exp(log_value)
+    }
+
+    /// `x^k exp(-x) / G(k + 1)`, by the logarithm of x.
+    fn front(&self, log_value: f64) -> f64 {
+        libm::exp(self.shape * log_value - libm::exp(log_value) - self.log_gamma)
+    }
+
+    /// Probability below a value, by the series 6.5.29 of Abramowitz and Stegun.
+    fn below(&self, log_value: f64) -> f64 {
+        let value = libm::exp(log_value);
+        let (mut term, mut sum, mut place) = (1.0, 1.0, self.shape);
+        while term > 1e-17 * sum {
+            place += 1.0;
+            term *= value / place;
+            sum += term;
+        }
+        self.front(log_value) * sum
+    }
+
+    /// Probability above a value, by the continued fraction 6.5.31 in the manner of Lentz.
+    fn above(&self, log_value: f64) -> f64 {
+        let value = libm::exp(log_value);
+        if value < self.shape + 1.0 {
+            return 1.0 - self.below(log_value);
+        }
+        let mut odd = value + 1.0 - self.shape;
+        let (mut upper, mut lower) = (f64::INFINITY, 1.0 / odd);
+        let mut fraction = lower;
+        for index in 1..10_000 {
+            let index = f64::from(index);
+            let even = index * (self.shape - index);
+            odd += 2.0;
+            lower = 1.0 / (even * lower + odd);
+            upper = odd + even / upper;
+            fraction *= upper * lower;
+            if (upper * lower - 1.0).abs() < 1e-15 {
+                break;
+            }
+        }
+        self.front(log_value) * self.shape * fraction
     }
 }
 
@@ -290,6 +322,8 @@ pub struct ArrivalTimes {
     fraction: f64,
     /// Start of the present period of the profile.
     cycle: u64,
+    /// Knot of the profile before the last arrival.
+    knot: usize,
     latest: u64,
 }
 
@@ -303,8 +337,8 @@ impl ArrivalTimes {
     #[must_use]
     pub fn new(rate: f64, gaps: Gaps, profile: Option<RateProfile>, stream: ChaCha8Rng) -> Self {
         let mean_gap = if rate > 0.0 { 1e12 / rate.min(1e12) } else { f64::INFINITY };
-        let (position, fraction, cycle, latest) = (0, 0.0, 0, 0);
-        Self { gaps, profile, stream, mean_gap, position, fraction, cycle, latest }
+        let (position, fraction, cycle, knot, latest) = (0, 0.0, 0, 0, 0);
+        Self { gaps, profile, stream, mean_gap, position, fraction, cycle, knot, latest }
     }
 }
 
@@ -319,8 +353,10 @@ impl Iterator for ArrivalTimes {
             self.latest = u64::MAX;
             return None;
         }
-        self.fraction = step - (step as u64) as f64;
-        self.position = self.position.saturating_add(step as u64);
+        // Through i64, which has its own instruction.
+        let whole = step as i64;
+        self.fraction = step - whole as f64;
+        self.position = self.position.saturating_add(whole as u64);
         let time = match &self.profile {
             None => self.position,
             Some(profile) => {
@@ -329,8 +365,9 @@ impl Iterator for ArrivalTimes {
                     self.cycle = self.cycle.saturating_add(self.position - rest);
                     self.position = rest;
                 }
-                let elapsed = profile.invert(self.position as f64 + self.fraction);
-                self.cycle.saturating_add(elapsed as u64)
+                let elapsed =
+                    profile.invert(self.position as i64 as f64 + self.fraction, &mut self.knot);
+                self.cycle.saturating_add(elapsed as i64 as u64)
             }
         };
         // Rounding at the end of a period must not turn time back.

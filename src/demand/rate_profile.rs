@@ -12,8 +12,12 @@ use crate::units::Seconds;
 pub struct RateProfile {
     /// Picoseconds.
     pub(super) period: u64,
-    /// Multipliers at the knots, and the first one again.
+    /// Picoseconds from knot to knot.
+    width: f64,
+    /// Multipliers at the knots.
     knots: Vec<f64>,
+    /// Twice the slope of the line after each knot, per picosecond.
+    slopes: Vec<f64>,
     /// Integral of the multiplier up to each knot, picoseconds.
     cumulative: Vec<f64>,
 }
@@ -22,7 +26,7 @@ pub struct RateProfile {
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum RateProfileError {
     /// A period out of range.
-    #[error("a rate profile with a period of {0} s: allowed are 1e-6 to 1e7 s")]
+    #[error("a rate profile with a period of {0} s: allowed are 1e-6 to 8e6 s")]
     Period(f64),
     /// Too few or too many knots.
     #[error("a rate profile of {0} multipliers: {1} are needed")]
@@ -47,10 +51,10 @@ impl RateProfile {
     /// A profile through multipliers at equal distances, the first at time 0; scaled to mean 1.
     ///
     /// # Errors
-    /// A period outside 1e-6 to 1e7 s, no multipliers or more than a million, one that is negative,
+    /// A period outside 1e-6 to 8e6 s, no multipliers or more than a million, one that is negative,
     /// not a number or above 1e9, or all of them zero.
     pub fn new(period: Seconds, multipliers: &[f64]) -> Result<Self, RateProfileError> {
-        if !(1e-6..=1e7).contains(&period.0) {
+        if !(1e-6..=8e6).contains(&period.0) {
             return Err(RateProfileError::Period(period.0));
         }
         let count = multipliers.len();
@@ -66,16 +70,16 @@ impl RateProfile {
             return Err(RateProfileError::Zero);
         }
         let mean = multipliers.iter().map(|m| m / largest).sum::<f64>() / count as f64;
-        let mut knots: Vec<f64> = multipliers.iter().map(|m| m / largest / mean).collect();
-        knots.push(knots[0]);
+        let knots: Vec<f64> = multipliers.iter().map(|m| m / largest / mean).collect();
         let period = EngineTime::from_seconds(period.0).0;
         let width = period as f64 / count as f64;
-        let mut cumulative = vec![0.0; count + 1];
+        let (mut cumulative, mut slopes) = (vec![0.0; count + 1], vec![0.0; count]);
         for knot in 0..count {
-            let area = width * f64::midpoint(knots[knot], knots[knot + 1]);
-            cumulative[knot + 1] = cumulative[knot] + area;
+            let (from, to) = (knots[knot], knots[(knot + 1) % count]);
+            slopes[knot] = 2.0 * (to - from) / width;
+            cumulative[knot + 1] = cumulative[knot] + width * f64::midpoint(from, to);
         }
-        Ok(Self { period, knots, cumulative })
+        Ok(Self { period, width, knots, slopes, cumulative })
     }
 
     /// A day or a week of hourly factors, each at the middle of its hour: the mean of an hour is
@@ -98,7 +102,7 @@ impl RateProfile {
     /// `1 + amplitude * sin(2 pi t / period)`, through 512 knots.
     ///
     /// # Errors
-    /// A period outside 1e-6 to 1e7 s or an amplitude outside 0 to 1.
+    /// A period outside 1e-6 to 8e6 s or an amplitude outside 0 to 1.
     pub fn sinusoid(period: Seconds, amplitude: f64) -> Result<Self, RateProfileError> {
         if !(0.0..=1.0).contains(&amplitude) {
             return Err(RateProfileError::Amplitude(amplitude));
@@ -114,22 +118,23 @@ impl RateProfile {
     pub fn clock(&self, operational: f64) -> f64 {
         let period = self.period as f64 * 1e-12;
         let cycles = (operational / period).floor();
-        cycles * period + self.invert((operational - cycles * period) * 1e12) * 1e-12
+        let within = (operational - cycles * period) * 1e12;
+        cycles * period + self.invert(within, &mut 0) * 1e-12
     }
 
-    /// [`RateProfile::clock`] within the first period, in picoseconds.
+    /// [`RateProfile::clock`] within the first period, in picoseconds. `knot` is where the last
+    /// call ended: times that come in order are mostly still on the same line.
     #[inline]
-    pub(super) fn invert(&self, operational: f64) -> f64 {
-        let last = self.knots.len() - 2;
-        let reached = self.cumulative.partition_point(|sum| *sum <= operational);
-        let knot = reached.saturating_sub(1).min(last);
-        let width = self.period as f64 / (last + 1) as f64;
-        let (from, to) = (self.knots[knot], self.knots[knot + 1]);
-        let area = operational - self.cumulative[knot];
-        // The root of `from t + (to - from) t^2 / (2 width) = area` that loses no digits where
-        // the line is flat.
-        let root = (from * from + 2.0 * (to - from) * area / width).max(0.0).sqrt();
+    pub(super) fn invert(&self, operational: f64, knot: &mut usize) -> f64 {
+        if !(self.cumulative[*knot]..self.cumulative[*knot + 1]).contains(&operational) {
+            let reached = self.cumulative.partition_point(|sum| *sum <= operational);
+            *knot = reached.saturating_sub(1).min(self.knots.len() - 1);
+        }
+        let from = self.knots[*knot];
+        let area = operational - self.cumulative[*knot];
+        // The root of `from t + slope t^2 / 2 = area` that loses no digits where the line is flat.
+        let root = (from * from + self.slopes[*knot] * area).max(0.0).sqrt();
         let elapsed = if area > 0.0 { 2.0 * area / (from + root) } else { 0.0 };
-        knot as f64 * width + elapsed.min(width)
+        *knot as f64 * self.width + elapsed.min(self.width)
     }
 }

@@ -50,29 +50,46 @@ pub(super) struct Call {
 }
 
 impl Call {
-    pub(super) fn new(id: u32, request: &Request) -> Self {
-        let flag = |set: bool, bit: u8| if set { bit } else { 0 };
-        Self {
-            arrival: request.arrival.0,
-            first_token: NEVER,
-            id,
-            prompt: request.prompt,
-            cached: request.cached.min(request.prompt.saturating_sub(1)),
-            output: request.output.max(1),
-            patience: request.patience,
-            start: request.retained.entry,
-            finish: request.retained.stamp,
-            done: 0,
-            next: NONE,
-            older: NONE,
-            newer: NONE,
-            class: request.class,
-            priority: request.priority.min(PRIORITIES as u8 - 1),
-            residue: 0,
-            flags: flag(request.counted, COUNTED)
-                | flag(request.handed, HANDED)
-                | flag(request.keep, KEEP),
-        }
+    const EMPTY: Self = Self {
+        arrival: 0,
+        first_token: NEVER,
+        id: 0,
+        prompt: 0,
+        cached: 0,
+        output: 0,
+        patience: Request::PATIENT,
+        start: 0,
+        finish: 0,
+        done: 0,
+        next: NONE,
+        older: NONE,
+        newer: NONE,
+        class: 0,
+        priority: 0,
+        residue: 0,
+        flags: 0,
+    };
+
+    /// Writes a request into the slot, field by field: a slot put together elsewhere and copied
+    /// here costs more than its bytes, for wide loads have to wait for narrow stores.
+    #[inline(always)]
+    fn fill(&mut self, id: u32, request: &Request) {
+        let flag = |set: bool, bit: u8| u8::from(set) * bit;
+        self.arrival = request.arrival.0;
+        self.first_token = NEVER;
+        self.id = id;
+        self.prompt = request.prompt;
+        self.cached = request.cached.min(request.prompt.saturating_sub(1));
+        self.output = request.output.max(1);
+        self.patience = request.patience;
+        self.start = request.retained.entry;
+        self.finish = request.retained.stamp;
+        self.done = 0;
+        self.class = request.class;
+        self.priority = request.priority.min(PRIORITIES as u8 - 1);
+        self.flags = flag(request.counted, COUNTED)
+            | flag(request.handed, HANDED)
+            | flag(request.keep, KEEP);
     }
 
     /// The request that it was made of, without its ticket.
@@ -198,10 +215,10 @@ impl Calls {
         self.decoding
     }
 
-    #[inline]
-    pub(super) fn add(&mut self, call: Call) -> u32 {
+    #[inline(always)]
+    pub(super) fn add(&mut self, id: u32, request: &Request) -> u32 {
         if let Some(index) = self.free.pop() {
-            self.calls[index as usize] = call;
+            self.calls[index as usize].fill(id, request);
             return index;
         }
         if self.calls.len() == self.calls.capacity() {
@@ -210,6 +227,8 @@ impl Calls {
             self.calls.reserve_exact(more);
             self.free.reserve_exact(self.calls.capacity());
         }
+        let mut call = Call::EMPTY;
+        call.fill(id, request);
         self.calls.push(call);
         (self.calls.len() - 1) as u32
     }
@@ -228,7 +247,7 @@ impl Calls {
     }
 
     /// Lets a call decode whose `start` and `finish` are set; `step` is the present step number.
-    #[inline]
+    #[inline(always)]
     pub(super) fn start(&mut self, index: u32, step: u32) {
         let call = &self.calls[index as usize];
         let (finish, priority) = (call.finish, call.priority as usize);
@@ -247,7 +266,7 @@ impl Calls {
         self.link(index, finish);
     }
 
-    #[inline]
+    #[inline(always)]
     fn link(&mut self, index: u32, finish: u32) {
         let list = finish as usize & (self.wheel.len() - 1);
         self.calls[index as usize].next = std::mem::replace(&mut self.wheel[list], index);
@@ -270,7 +289,7 @@ impl Calls {
     }
 
     /// Takes a call out of the age list of its priority.
-    #[inline]
+    #[inline(always)]
     fn unlink_age(&mut self, index: u32) {
         let Call { older, newer, priority, .. } = self.calls[index as usize];
         if newer == NONE {
@@ -306,7 +325,7 @@ impl Calls {
 
     /// Steps from `step` to the next one with which a call may end, at least 1; a whole turn of
     /// the wheel where none does.
-    #[inline]
+    #[inline(always)]
     pub(super) fn steps_ahead(&self, step: u32) -> u32 {
         let mask = self.wheel.len() - 1;
         let from = (step as usize + 1) & mask;
@@ -327,7 +346,7 @@ impl Calls {
     }
 
     /// Takes out a call that ends with step number `step`.
-    #[inline]
+    #[inline(always)]
     pub(super) fn take_ended(&mut self, step: u32) -> Option<u32> {
         let list = step as usize & (self.wheel.len() - 1);
         let head = self.wheel[list];
@@ -376,11 +395,11 @@ mod tests {
         let mut expected = Vec::new();
         let start = u32::MAX - 2_000;
         for id in 0..3_000u32 {
-            let mut call = Call::new(id, &Request::new(EngineTime(0), 1, 2));
-            call.finish = start.wrapping_add(1 + (id * 7_919) % 5_000);
-            let index = calls.add(call);
+            let index = calls.add(id, &Request::new(EngineTime(0), 1, 2));
+            let finish = start.wrapping_add(1 + (id * 7_919) % 5_000);
+            calls[index].finish = finish;
             calls.start(index, start);
-            expected.push((call.finish, id));
+            expected.push((finish, id));
         }
         // A third is preempted.
         for index in (0..3_000).step_by(3) {

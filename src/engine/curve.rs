@@ -28,7 +28,8 @@ pub enum FluidLimit {
     TokenBudget,
 }
 
-/// Capacity of a replica in the fluid limit: a steady batch of mean calls, no randomness.
+/// Capacity of a replica (or of the attention rank that stands for it) in the fluid limit: a steady
+/// batch of mean calls, no randomness but that between ranks.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct FluidCapacity {
     /// Calls per second of a replica.
@@ -78,6 +79,7 @@ impl<'a> Fluid<'a> {
         let kv = decode * self.context;
         let wanted = batch * self.computed / self.steps;
         let plain = roofline.seconds(decode, kv, 0.0, 0.0, 0.0);
+        let wait = roofline.wait(decode);
         let chunked = scheduler.prefill == Prefill::Chunked;
         let room = if chunked { budget - decode } else { budget };
         if chunked && wanted > room {
@@ -95,9 +97,9 @@ impl<'a> Fluid<'a> {
         let share = wanted / chunk;
         if chunked {
             let mixed = roofline.seconds(decode, kv, chunk, before, pairs);
-            plain + share * (mixed - plain)
+            plain + wait + share * (mixed - plain)
         } else {
-            plain + share * roofline.seconds(0.0, 0.0, chunk, before, pairs)
+            plain + wait + share * roofline.seconds(0.0, 0.0, chunk, before, pairs)
         }
     }
 

@@ -6,8 +6,11 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::hardware::Precision;
+use crate::hardware::{Llm, Precision, Width};
 use crate::units::Seconds;
+
+/// GPUs of an attention rank at most where nothing is said.
+const USUAL_RANK: u32 = 8;
 
 /// How one replica of a model is laid out on one accelerator.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -17,6 +20,35 @@ pub struct Layout {
     pub gpus: u32,
     /// Format of the weights.
     pub precision: Precision,
+    /// Ranks of data-parallel attention, for models with experts. Each has its part of the GPUs
+    /// and of the batching limits, its own sequences with their context, and a copy of all weights
+    /// but the experts, which are spread over all GPUs. As many as GPUs: one GPU a rank.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attention_ranks: Option<u32>,
+}
+
+impl Layout {
+    /// GPUs and attention ranks on a model: the ranks as stated; else one for a dense model, and
+    /// with experts the fewest of at most 8 GPUs.
+    #[must_use]
+    pub fn width(&self, llm: &Llm) -> Width {
+        let widest = || (1..=USUAL_RANK).rev().find(|gpus| self.gpus.is_multiple_of(*gpus));
+        let usual = || match (&llm.experts, widest()) {
+            (Some(_), Some(gpus)) => (self.gpus / gpus).max(1),
+            _ => 1,
+        };
+        let ranks = self.attention_ranks.unwrap_or_else(usual);
+        Width { gpus: self.gpus, ranks }
+    }
+
+    /// The layout on twice the GPUs: stated ranks are doubled and stay as wide as they are, a
+    /// single one gets wider.
+    #[must_use]
+    pub fn doubled(&self) -> Self {
+        let twice = |count: u32| count.saturating_mul(2);
+        let ranks = self.attention_ranks.map(|ranks| if ranks > 1 { twice(ranks) } else { ranks });
+        Self { gpus: twice(self.gpus), attention_ranks: ranks, ..*self }
+    }
 }
 
 /// How prefill shares the replica with decode.
@@ -33,9 +65,10 @@ pub enum Prefill {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Scheduler {
-    /// Sequences in a batch at most.
+    /// Sequences in the batch of a replica at most; attention ranks share them evenly.
     pub max_sequences: u32,
-    /// Tokens in a step at most, decode and prefill together.
+    /// Tokens in a step of a replica at most, decode and prefill together; attention ranks share
+    /// them evenly.
     pub token_budget: u32,
     /// How prefill is scheduled.
     pub prefill: Prefill,

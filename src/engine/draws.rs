@@ -2,17 +2,18 @@
 //! every load of a search sees the same requests (common random numbers). Nothing is stored:
 //! drawing a request again costs less than fetching it from memory.
 
+use rand::Rng;
 use rand::rngs::ChaCha8Rng;
 
 use super::load::{CallShape, ImageTokens};
 use super::request::Request;
 use crate::demand::{ArrivalTimes, Gaps, Interarrival, LengthTable};
-use crate::rng::{StreamKey, uniform};
+use crate::rng::StreamKey;
 
 /// Cells of the table of quantiles that lengths are drawn from, straight inside a cell.
-const CELLS: usize = 1 << 11;
+const CELLS: usize = 1 << 9;
 /// The last cells hold the tail, which is not straight inside a cell.
-const TAIL: usize = 32;
+const TAIL: usize = 16;
 
 #[derive(Debug, Clone, PartialEq)]
 struct LengthSampler {
@@ -43,6 +44,12 @@ impl LengthSampler {
 #[inline]
 fn rounded(tokens: f64) -> u32 {
     (tokens + 0.5) as i32 as u32
+}
+
+/// A uniform number in the open interval (0, 1), in the middle of one of 2^52 cells.
+#[inline]
+fn unit(stream: &mut ChaCha8Rng) -> f64 {
+    ((stream.next_u64() >> 12) as i64 as f64 + 0.5) * (1.0 / (1u64 << 52) as f64)
 }
 
 /// The laws of the lengths of a workload's calls, ready to be drawn from.
@@ -105,16 +112,16 @@ impl CallStreams {
     /// The lengths of the next call.
     #[inline]
     pub fn next(&mut self, laws: &CallLaws) -> Lengths {
-        let text = rounded(laws.prompt.at(uniform(&mut self.prompts))).max(1);
+        let text = rounded(laws.prompt.at(unit(&mut self.prompts))).max(1);
         let mut prompt = text;
         if let Some(images) = laws.images {
-            if uniform(&mut self.pictures) < images.share {
+            if unit(&mut self.pictures) < images.share {
                 prompt = text.saturating_add(rounded(images.tokens));
             }
         }
-        let mut made = laws.output.at(uniform(&mut self.outputs));
+        let mut made = laws.output.at(unit(&mut self.outputs));
         if let Some(thinking) = &laws.thinking {
-            made += thinking.at(uniform(&mut self.thoughts));
+            made += thinking.at(unit(&mut self.thoughts));
         }
         let cached = (f64::from(text) * laws.cached) as u32;
         Lengths { prompt, cached: cached.min(prompt - 1), output: rounded(made).max(1) }

@@ -39,9 +39,8 @@ impl Queue {
     #[inline]
     fn pop_front(&mut self, calls: &Calls) {
         self.first = calls[self.first].next;
-        if self.first == NONE {
-            self.last = NONE;
-        }
+        // Written in any case: nobody can foretell whether it was the last.
+        self.last = if self.first == NONE { NONE } else { self.last };
     }
 }
 
@@ -95,7 +94,7 @@ impl Line {
     }
 
     /// Adds a call that will arrive.
-    #[inline]
+    #[inline(always)]
     pub(super) fn push(&mut self, index: u32, calls: &mut Calls) {
         let call = &calls[index];
         let (arrival, deadline) = (call.arrival, call.deadline());
@@ -117,7 +116,7 @@ impl Line {
     }
 
     /// Lets the next call join its line; its arrival.
-    #[inline]
+    #[inline(always)]
     pub(super) fn join(&mut self, calls: &mut Calls) -> u64 {
         let (index, arrival) = (self.coming.first, self.next_arrival);
         self.coming.pop_front(calls);
@@ -140,7 +139,7 @@ impl Line {
     }
 
     /// The first call of the most urgent line.
-    #[inline]
+    #[inline(always)]
     pub(super) fn head(&mut self, calls: &mut Calls) -> Option<u32> {
         if self.waiting == 0 {
             return None;
@@ -157,7 +156,7 @@ impl Line {
     }
 
     /// Takes the head out.
-    #[inline]
+    #[inline(always)]
     pub(super) fn take_head(&mut self, priority: u8, calls: &Calls) {
         let priority = priority as usize % PRIORITIES;
         self.lines[priority].pop_front(calls);

@@ -1,26 +1,31 @@
-//! One replica as the engine needs it: its roofline, its memory, its limits, its router.
+//! One replica as the engine needs it: its roofline, its memory, its limits, its router. Where
+//! attention is data-parallel, one rank of a replica takes its place.
 
-use super::{CallShape, Deployment, Layout, Router, Scheduler};
-use crate::hardware::{Accelerator, Llm, Roofline, kv_capacity};
+use super::{CallMeans, CallShape, Deployment, Layout, Router, Scheduler};
+use crate::hardware::{Accelerator, CHUNK_SIZES, Chunk, Llm, Peers, Roofline, kv_capacity};
 use crate::units::Seconds;
 
-/// A replica of a model in a layout on an accelerator.
+/// A replica of a model in a layout on an accelerator, or one of its attention ranks, which stands
+/// for all of them.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ReplicaModel {
     /// What a step costs.
     pub roofline: Roofline,
     /// Context tokens that fit into memory.
     pub kv_tokens: u64,
-    /// GPUs of the replica.
+    /// GPUs of the replica or rank.
     pub gpus: u32,
-    /// Batching limits.
+    /// Batching limits of the replica or rank.
     pub scheduler: Scheduler,
-    /// How calls are spread over the replicas.
+    /// How calls are spread over the replicas or ranks.
     pub router: Router,
 }
 
 /// Most chunks of a prompt that are looked at one by one.
 const MOST_CHUNKS: f64 = 65_536.0;
+
+/// Largest piece of a prompt that is told apart, over the mean square of a prompt over its mean.
+const LARGEST_CHUNK: f64 = 12.0;
 
 /// What a call takes that shares its replica with nobody: under any load it takes longer.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -39,36 +44,133 @@ impl ReplicaModel {
         let mut computed = (prompt * calls.cached).min(prompt - 1.0);
         // Prompts that no memory holds are not walked through chunk by chunk.
         let budget = f64::from(self.scheduler.token_budget).max(prompt / MOST_CHUNKS);
+        let roofline = self.roofline.alone();
         let mut ttft = 0.0;
         while computed < prompt {
             let chunk = (prompt - computed).min(budget);
             let pairs = chunk * (computed + (chunk + 1.0) / 2.0);
-            ttft += self.roofline.seconds(0.0, 0.0, chunk, computed, pairs);
+            ttft += roofline.seconds(0.0, 0.0, chunk, computed, pairs);
             computed += chunk;
         }
-        let step = self.roofline.seconds(1.0, calls.prompt.mean, 0.0, 0.0, 0.0);
-        let tpot = Seconds(step / self.roofline.tokens_per_step);
+        let step = roofline.seconds(1.0, calls.prompt.mean, 0.0, 0.0, 0.0);
+        let tpot = Seconds(step / roofline.tokens_per_step);
         LoneCall { ttft: Seconds(ttft), tpot }
     }
 
-    /// The replica of a model (already scaled to its size). `speed` divides all times. `None`
-    /// where the weights do not fit.
+    /// The replica of a model (already scaled to its size), or one of its attention ranks with its
+    /// part of the limits and, for `calls`, its wait for the others. `speed` divides all times.
+    /// `None` where the weights do not fit.
     #[must_use]
     pub fn new(
         accelerator: &Accelerator,
         llm: &Llm,
-        layout: &Layout,
-        deployment: &Deployment,
+        (layout, deployment): (&Layout, &Deployment),
+        calls: &CallMeans,
         speed: f64,
     ) -> Option<Self> {
-        let (gpus, precision) = (layout.gpus, layout.precision);
-        let kv_tokens = kv_capacity(accelerator, llm, gpus, precision)?;
+        let width = layout.width(llm);
+        let kv_tokens = kv_capacity(accelerator, llm, width, layout.precision)?;
+        let mut roofline = Roofline::new(accelerator, llm, width, layout.precision, speed);
+        let part = |limit: u32| (limit / width.ranks).max(1);
+        let whole = &deployment.scheduler;
+        let scheduler = Scheduler {
+            max_sequences: part(whole.max_sequences),
+            token_budget: part(whole.token_budget),
+            prefill: whole.prefill,
+        };
+        if width.ranks > 1 {
+            let steps = (calls.output - 1.0).max(0.0) / roofline.tokens_per_step;
+            let peers = peers(calls, steps, width.ranks, &scheduler, &deployment.router);
+            roofline.peers = Some(peers);
+        }
         Some(Self {
-            roofline: Roofline::new(accelerator, llm, gpus, precision, speed),
+            roofline,
             kv_tokens: kv_tokens as u64,
-            gpus,
-            scheduler: deployment.scheduler.clone(),
+            gpus: width.gpus / width.ranks,
+            scheduler,
             router: deployment.router.clone(),
         })
     }
+}
+
+/// The other ranks under calls of `steps` decode steps.
+fn peers(
+    calls: &CallMeans,
+    steps: f64,
+    ranks: u32,
+    scheduler: &Scheduler,
+    router: &Router,
+) -> Peers {
+    let computed = (calls.prompt - calls.cached).max(1.0);
+    let ranks = f64::from(ranks);
+    // Routers that look at load keep the counts of sequences even, others let them scatter.
+    let counts = match router {
+        Router::RoundRobin | Router::Random => 1.0,
+        Router::PowerOfTwo(_) | Router::LeastLoaded(_) | Router::SessionAffinity(_) => 0.0,
+    };
+    let (prompt, context) = (calls.prompt, calls.context());
+    let variance = prompt * prompt * (calls.prompt_spread - 1.0)
+        + calls.output * calls.output * written_variance(calls.output_spread)
+        + counts * context * context;
+    let spread = calls.prompt_spread.max(1.0);
+    let largest = f64::from(scheduler.token_budget).min(LARGEST_CHUNK * computed * spread);
+    let unit = largest / CHUNK_SIZES as f64;
+    let due = if steps > 0.0 { 1.0 / steps } else { 0.0 };
+    let pairs = calls.prefill_pairs() / (computed * computed * spread);
+    Peers {
+        ranks,
+        unit,
+        chunks: chunks((computed, spread), unit, due, pairs),
+        sequences: scheduler.max_sequences,
+        cached: calls.cached / computed,
+        context,
+        excess: expected_maximum(ranks) * variance.max(0.0).sqrt(),
+    }
+}
+
+/// Pieces of prompts whose lengths are lognormal with this mean and spread, by size: those that
+/// round to it, with the tokens that they have together. What is longer than the largest size
+/// comes in pieces of that. `pairs` are those of a prompt over its length squared.
+fn chunks((mean, spread): (f64, f64), unit: f64, due: f64, pairs: f64) -> [Chunk; CHUNK_SIZES] {
+    let deviation = libm::log(spread).sqrt().max(1e-3);
+    // The part of the first and of the second moment that lies below a length.
+    let below = |moment: f64, length: f64| {
+        let score = libm::log(length / mean) / deviation + (0.5 - moment) * deviation;
+        0.5 * libm::erfc(-score / std::f64::consts::SQRT_2)
+    };
+    let mut last = (0.0, 0.0);
+    std::array::from_fn(|index| {
+        let size = (index + 1) as f64;
+        let end = (size + 0.5) * unit;
+        let whole = index + 1 == CHUNK_SIZES;
+        let next = if whole { (1.0, 1.0) } else { (below(1.0, end), below(2.0, end)) };
+        let tokens = mean * (next.0 - last.0);
+        let squares = mean * mean * spread * (next.1 - last.1);
+        last = next;
+        let pieces = tokens / (size * unit);
+        let pairs = if pieces > 0.0 { pairs * squares / pieces } else { 0.0 };
+        Chunk { due: due * pieces, pairs }
+    })
+}
+
+/// Variance of what a sequence has written at a random moment, over the squared mean output:
+/// outputs are seen by their length, and their third moment is that of a lognormal law.
+fn written_variance(spread: f64) -> f64 {
+    spread * spread * (spread / 3.0 - 0.25)
+}
+
+/// Expected maximum of standard normal numbers (Blom 1958): the quantile at
+/// `(count - 3/8) / (count + 1/4)`.
+fn expected_maximum(count: f64) -> f64 {
+    let above = 0.625 / (count + 0.25);
+    let (mut low, mut high) = (0.0, 8.0);
+    for _ in 0..50 {
+        let middle = f64::midpoint(low, high);
+        if 0.5 * libm::erfc(middle / std::f64::consts::SQRT_2) > above {
+            low = middle;
+        } else {
+            high = middle;
+        }
+    }
+    low
 }

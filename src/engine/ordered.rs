@@ -40,8 +40,22 @@ impl<'a> Pool<'a> {
         Self {
             replicas: (0..cluster.replicas).map(|_| cluster.replica()).collect(),
             routing,
-            reports_due: age.map_or(u64::MAX, |_| 0),
-            age: age.map_or(0, |age| age.0),
+            reports_due: age.map_or(u64::MAX, |age| if age.0 == 0 { u64::MAX } else { 0 }),
+            age: age.map_or(u64::MAX, |age| age.0),
+        }
+    }
+
+    /// The replica for a request that has no place yet.
+    fn choose(&mut self) -> usize {
+        if self.age == 0 {
+            self.read_loads();
+        }
+        self.routing.choose()
+    }
+
+    fn read_loads(&mut self) {
+        for (replica, load) in self.replicas.iter().zip(&mut self.routing.loads) {
+            *load = replica.load() as u32;
         }
     }
 
@@ -50,14 +64,8 @@ impl<'a> Pool<'a> {
         if now < self.reports_due {
             return;
         }
-        for (replica, load) in self.replicas.iter().zip(&mut self.routing.loads) {
-            *load = replica.load() as u32;
-        }
-        let since = now.checked_rem(self.age).unwrap_or(0);
-        self.reports_due = (now - since).saturating_add(self.age.max(1));
-        if self.age == 0 {
-            self.reports_due = now;
-        }
+        self.read_loads();
+        self.reports_due = now - now % self.age + self.age;
     }
 }
 
@@ -225,8 +233,8 @@ impl<'a, 's, 't> Ordered<'a, 's, 't> {
     fn arrive(&mut self, index: u32) {
         let Journey { mut request, replica, .. } = self.journeys[index as usize];
         let stays = replica != NONE && self.entry.routing.keeps_sessions();
-        let routing = &mut self.entry.routing;
-        let chosen = if stays { routing.send(replica as usize) } else { routing.choose() };
+        let chosen =
+            if stays { self.entry.routing.send(replica as usize) } else { self.entry.choose() };
         if replica != chosen as u32 {
             request.retained = Retained::NONE;
         }
@@ -246,7 +254,7 @@ impl<'a, 's, 't> Ordered<'a, 's, 't> {
     /// A context reaches the decode replicas.
     fn hand_over(&mut self, index: u32, at: u64) {
         let Some((pool, _)) = &mut self.decode else { return };
-        let chosen = pool.routing.choose();
+        let chosen = pool.choose();
         let request = Request {
             arrival: EngineTime(at),
             patience: Request::PATIENT,
@@ -286,7 +294,9 @@ impl<'a, 's, 't> Ordered<'a, 's, 't> {
         self.scheduled[place as usize] = false;
         // Others may bring something about as soon as their next steps have begun.
         let others = self.edges.peek().map_or(u64::MAX, |Reverse((at, _))| at.saturating_add(1));
-        let until = EngineTime(others.min(arrival));
+        let reports = self.decode.as_ref().map_or(u64::MAX, |(pool, _)| pool.reports_due);
+        let until = others.min(arrival).min(reports).min(self.entry.reports_due);
+        let until = EngineTime(until);
         let count = self.entry.replicas.len();
         let first = (place as usize) < count;
         let mut seen = Seen {

@@ -1,5 +1,7 @@
 //! Exact sums over what a replica, or a cluster of them, has done.
 
+use crate::hardware::KV_UNIT;
+
 /// Sums over everything that a replica has done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Totals {
@@ -19,8 +21,8 @@ pub struct Totals {
     pub decode_steps: u64,
     /// Sum of the batch over the decode steps.
     pub decoded: u64,
-    /// Sum over the decode steps of the context that was read, [`crate::hardware::KV_UNIT`] parts
-    /// of a token.
+    /// Sum over the decode steps of the context that was read, in
+    /// [`crate::hardware::KV_UNIT`] parts of a token.
     pub context_read: u128,
     /// Decode steps that the recomputing prefills stood in for.
     pub recomputed_steps: u64,
@@ -69,6 +71,15 @@ impl Totals {
         self.occupancy += other.occupancy;
         self.sojourn += other.sojourn;
         self.busy += other.busy;
+    }
+
+    /// Mean context that a decode step read, tokens; 0 when there was none.
+    #[must_use]
+    pub fn mean_context(&self) -> f64 {
+        if self.decode_steps == 0 {
+            return 0.0;
+        }
+        self.context_read as f64 / self.decode_steps as f64 / KV_UNIT as f64
     }
 
     /// Mean number of sequences in a decode step; 0 when there was none.

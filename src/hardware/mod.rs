@@ -6,11 +6,13 @@
 mod accelerator;
 mod catalogue;
 mod llm;
+mod peers;
 mod roofline;
 mod step_time;
 
 pub use accelerator::{Accelerator, Efficiency, Failures, Precision, SoftwareCurve, Unit};
 pub use catalogue::{accelerators, catalogue_text, models};
 pub use llm::{Attention, Experts, Llm};
-pub use roofline::{MEMORY_SHARE, Roofline, TENSOR_WIDTH, kv_capacity};
+pub use peers::{CHUNK_SIZES, Chunk, Peers};
+pub use roofline::{MEMORY_SHARE, Roofline, Width, kv_capacity};
 pub use step_time::{DecodeRun, KV_UNIT, StepTime, StepWork, TICK_BITS};

@@ -1,18 +1,40 @@
-//! What one step of a replica costs, in seconds: the physics.
+//! What one step of a replica costs, in seconds: the physics. Where attention is data-parallel, of
+//! one of its ranks.
 //!
 //! `t = overhead + max(compute, memory) + communication`, where compute is the products with the
 //! active weights and the attention, memory the weights really touched and the context read. Cheap
 //! to build, which is what closed forms need; [`super::StepTime`] is the same in integers.
 
-use super::{Accelerator, Attention, Experts, Llm, Precision};
+use serde::Serialize;
+
+use super::{Accelerator, Attention, Experts, Llm, Peers, Precision};
 
 /// Share of the usable memory that weights and context may fill; the rest is for activations,
 /// communication buffers and captured graphs (engines ship with 0.85 to 0.95).
 pub const MEMORY_SHARE: f64 = 0.9;
 
-/// GPUs that share one copy of the weights that are not routed experts. Wider replicas run
-/// attention data-parallel: one copy for each group of this many GPUs.
-pub const TENSOR_WIDTH: u32 = 8;
+/// The GPUs of a replica and the ranks into which its attention splits them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Width {
+    /// GPUs of the replica; the routed experts are spread over all of them.
+    pub gpus: u32,
+    /// Ranks of data-parallel attention, 1 or more. Each has `gpus / ranks` GPUs, its own
+    /// sequences, their context, and a copy of all weights that are not routed experts.
+    pub ranks: u32,
+}
+
+impl Width {
+    fn gpus_of_rank(self) -> f64 {
+        f64::from(self.gpus) / f64::from(self.ranks)
+    }
+}
+
+impl From<u32> for Width {
+    /// So many GPUs in one rank.
+    fn from(gpus: u32) -> Self {
+        Self { gpus, ranks: 1 }
+    }
+}
 
 /// Speculative decoding verifies more tokens than it keeps: 1.5 for each one gained.
 const VERIFIED_PER_GAINED: f64 = 1.5;
@@ -33,8 +55,10 @@ fn overhead_factor(llm: &Llm) -> f64 {
     attention + if llm.experts.is_some() { 0.33 } else { 0.0 }
 }
 
-/// Coefficients of the step time in seconds. All are zero or more.
-#[derive(Debug, Clone, Copy, PartialEq)]
+/// Coefficients of the step time of one rank in seconds. All are zero or more. The ranks of a
+/// replica step together: what is shared (routed experts) is priced as if every rank sent as many
+/// tokens as this one, and [`Peers`] say how much longer the busiest rank takes.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Roofline {
     /// Fixed time of a step: all layers' launches and synchronisation.
     pub overhead: f64,
@@ -48,9 +72,12 @@ pub struct Roofline {
     pub prefill_attention: f64,
     /// Time to read the weights that every step reads.
     pub dense_read: f64,
-    /// Time to read all routed experts.
+    /// Compute time of the routed experts of one token: a part of `prefill_compute`.
+    pub expert_compute: f64,
+    /// Time to read all routed experts, each GPU its part.
     pub expert_read: f64,
-    /// Chance that one token does not touch a given expert of a layer; 1 for a dense model.
+    /// Chance that one token of each rank does not touch a given expert of a layer; 1 for a dense
+    /// model.
     pub expert_miss: f64,
     /// Time to read one context token.
     pub kv_read: f64,
@@ -62,21 +89,25 @@ pub struct Roofline {
     pub width: f64,
     /// Expected tokens gained per decoding sequence and step, 1 without speculation.
     pub tokens_per_step: f64,
+    /// The other ranks; none where there is one.
+    pub peers: Option<Peers>,
 }
 
 impl Roofline {
-    /// The roofline of a model (already scaled to its size) on `gpus` packages of an
-    /// accelerator. `speed` divides every time: software progress since the fit, doubt about
-    /// hardware that has not been measured.
+    /// The roofline of a model (already scaled to its size) on packages of an accelerator, for one
+    /// rank of a replica of `width`, its peers left out. `speed` divides every time: software
+    /// progress since the fit, doubt about hardware that has not been measured.
     #[must_use]
     pub fn new(
         accelerator: &Accelerator,
         llm: &Llm,
-        gpus: u32,
+        width: impl Into<Width>,
         precision: Precision,
         speed: f64,
     ) -> Self {
-        let count = f64::from(gpus);
+        let replica: Width = width.into();
+        let count = replica.gpus_of_rank();
+        let ranks = f64::from(replica.ranks);
         let fitted = &accelerator.efficiency;
         let rate = accelerator.peak(precision).0 * fitted.compute.0 * count * speed;
         // Attention products never run at 4 bits.
@@ -91,7 +122,7 @@ impl Roofline {
         let head = f64::from(llm.head_width);
         let expanded = if llm.attention == Attention::Latent { EXPANDED_WIDTH } else { head };
         let bytes = precision.bytes_per_weight();
-        let network = network_seconds(accelerator, llm, gpus) / speed;
+        let network = network_seconds(accelerator, llm, replica) / speed;
         let layers = f64::from(llm.layers);
         Self {
             overhead: fitted.layer_overhead.0 * layers * overhead_factor(llm) / speed,
@@ -100,14 +131,16 @@ impl Roofline {
             // All verified tokens of a sequence attend to its whole context.
             kv_compute: pair * head * width / attention_rate,
             prefill_attention: pair * head.min(expanded) / attention_rate,
-            dense_read: dense_params(llm) * bytes * copies(gpus) / bandwidth,
-            expert_read: expert_params(llm) * bytes / bandwidth,
-            expert_miss: llm.experts.as_ref().map_or(1.0, miss),
+            dense_read: dense_params(llm) * bytes / bandwidth,
+            expert_compute: token_compute * expert_part(llm),
+            expert_read: expert_params(llm) * bytes / (bandwidth * ranks),
+            expert_miss: libm::pow(llm.experts.as_ref().map_or(1.0, miss), ranks),
             kv_read: llm.kv_per_token.0 / bandwidth,
             decode_network: network * width,
             prefill_network: network,
             width,
             tokens_per_step,
+            peers: None,
         }
     }
 
@@ -122,6 +155,7 @@ impl Roofline {
             kv_compute: per_kv_token,
             prefill_attention: 0.0,
             dense_read: 0.0,
+            expert_compute: 0.0,
             expert_read: 0.0,
             expert_miss: 1.0,
             kv_read: 0.0,
@@ -129,47 +163,35 @@ impl Roofline {
             prefill_network: 0.0,
             width: 1.0,
             tokens_per_step: 1.0,
+            peers: None,
         }
     }
 
-    /// The coefficients in the order of the fields, for a content key.
+    /// The step of a rank whose peers have nothing to do: no wait, and no other tokens than its own
+    /// at the experts.
     #[must_use]
-    pub fn coefficients(&self) -> [f64; 13] {
-        let Self {
-            overhead,
-            decode_compute,
-            prefill_compute,
-            kv_compute,
-            prefill_attention,
-            dense_read,
-            expert_read,
-            expert_miss,
-            kv_read,
-            decode_network,
-            prefill_network,
-            width,
-            tokens_per_step,
-        } = *self;
-        [
-            overhead,
-            decode_compute,
-            prefill_compute,
-            kv_compute,
-            prefill_attention,
-            dense_read,
-            expert_read,
-            expert_miss,
-            kv_read,
-            decode_network,
-            prefill_network,
-            width,
-            tokens_per_step,
-        ]
+    pub fn alone(&self) -> Self {
+        let Some(peers) = self.peers else { return *self };
+        let spared = self.expert_compute * (1.0 - 1.0 / peers.ranks);
+        Self {
+            decode_compute: self.decode_compute - spared * self.width,
+            prefill_compute: self.prefill_compute - spared,
+            expert_miss: libm::pow(self.expert_miss, 1.0 / peers.ranks),
+            peers: None,
+            ..*self
+        }
+    }
+
+    /// Seconds by which a step of `decode` sequences is longer because the busiest rank has more
+    /// to do than this one: zero without peers.
+    #[must_use]
+    pub fn wait(&self, decode: f64) -> f64 {
+        self.peers.map_or(0.0, |peers| peers.wait(self, decode))
     }
 
     /// Seconds of a step with a fluid amount of work: `decode` sequences with `kv` context
     /// tokens, `prefill` prompt tokens behind `prefill_context` tokens and `pairs` of prompt
-    /// token and context token.
+    /// token and context token. The wait for other ranks comes on top.
     #[must_use]
     pub fn seconds(
         &self,
@@ -179,12 +201,26 @@ impl Roofline {
         prefill_context: f64,
         pairs: f64,
     ) -> f64 {
+        self.seconds_beside(prefill, decode, kv, prefill, prefill_context, pairs)
+    }
+
+    /// The same where the ranks have `shared` prompt tokens at the experts each, on average.
+    pub(super) fn seconds_beside(
+        &self,
+        shared: f64,
+        decode: f64,
+        kv: f64,
+        prefill: f64,
+        prefill_context: f64,
+        pairs: f64,
+    ) -> f64 {
         let compute = decode * self.decode_compute
             + prefill * self.prefill_compute
+            + (shared - prefill) * self.expert_compute
             + kv * self.kv_compute
             + pairs * self.prefill_attention;
-        let memory = self.weights_read(decode * self.width + prefill)
-            + (kv + prefill_context) * self.kv_read;
+        let memory =
+            self.weights_read(decode * self.width + shared) + (kv + prefill_context) * self.kv_read;
         let network = decode * self.decode_network + prefill * self.prefill_network;
         self.overhead + compute.max(memory) + network
     }
@@ -199,19 +235,22 @@ impl Roofline {
     }
 }
 
-/// Context tokens that fit beside the weights on `gpus` packages; `None` where the weights alone
-/// do not fit.
+/// Context tokens that fit beside the weights in one rank of a replica; `None` where the weights
+/// alone do not fit.
 #[must_use]
 pub fn kv_capacity(
     accelerator: &Accelerator,
     llm: &Llm,
-    gpus: u32,
+    width: impl Into<Width>,
     precision: Precision,
 ) -> Option<f64> {
-    let weights = dense_params(llm) * copies(gpus) + expert_params(llm);
-    let usable = accelerator.memory.0 * f64::from(gpus) * MEMORY_SHARE;
+    let width: Width = width.into();
+    let weights = dense_params(llm) + expert_params(llm) / f64::from(width.ranks);
+    let usable = accelerator.memory.0 * width.gpus_of_rank() * MEMORY_SHARE;
     let left = usable - weights * precision.bytes_per_weight();
-    (left > 0.0 && llm.kv_per_token.0 > 0.0).then(|| left / llm.kv_per_token.0)
+    // No ranks at all give no number.
+    let some = left > 0.0 && left.is_finite() && llm.kv_per_token.0 > 0.0;
+    some.then(|| left / llm.kv_per_token.0)
 }
 
 fn precision_of_attention(precision: Precision) -> Precision {
@@ -229,35 +268,35 @@ fn dense_params(llm: &Llm) -> f64 {
     (llm.params.0 - expert_params(llm)).max(0.0)
 }
 
-fn copies(gpus: u32) -> f64 {
-    f64::from(gpus.div_ceil(TENSOR_WIDTH).max(1))
+/// The part of the weights a token is multiplied with that are routed experts.
+fn expert_part(llm: &Llm) -> f64 {
+    let active = llm.experts.as_ref().map_or(0.0, |experts| {
+        experts.params.0 * f64::from(experts.active) / f64::from(experts.count.max(1))
+    });
+    (active / llm.active_params.0).min(1.0)
 }
 
 fn miss(experts: &Experts) -> f64 {
     1.0 - f64::from(experts.active) / f64::from(experts.count.max(1))
 }
 
-/// Seconds of scale-up traffic per token. Within a tensor-parallel group two ring all-reduces of
-/// the 16-bit residual per layer; across groups, for experts, one 8-bit dispatch and one 16-bit
-/// combine of each token to each of its experts.
-fn network_seconds(accelerator: &Accelerator, llm: &Llm, gpus: u32) -> f64 {
-    if gpus <= 1 {
-        return 0.0;
-    }
+/// Seconds of scale-up traffic per token of a rank: ring all-reduces of the 16-bit residual over
+/// its GPUs, two per layer; across ranks the second one gives way to one 8-bit dispatch and one
+/// 16-bit combine of each token to each of its experts.
+fn network_seconds(accelerator: &Accelerator, llm: &Llm, width: Width) -> f64 {
     let bandwidth = accelerator.scale_up.0 * accelerator.efficiency.network.0;
+    let (count, own) = (f64::from(width.gpus), width.gpus_of_rank());
     let hidden = f64::from(llm.hidden);
-    let count = f64::from(gpus);
-    match &llm.experts {
-        Some(experts) if gpus > TENSOR_WIDTH => {
-            let bytes = f64::from(experts.active) * hidden * 3.0 * f64::from(experts.layers);
-            bytes * (count - 1.0) / count / count / bandwidth
+    let reduce = 2.0 * (own - 1.0) / own * hidden * 2.0 * f64::from(llm.layers);
+    let bytes = match &llm.experts {
+        Some(experts) if width.ranks > 1 => {
+            // No more copies of a token than GPUs.
+            let copies = f64::from(experts.active).min(count) * (count - 1.0) / count;
+            reduce + copies * hidden * 3.0 * f64::from(experts.layers) / own
         }
-        _ => {
-            let group = f64::from(gpus.min(TENSOR_WIDTH));
-            let bytes = 2.0 * 2.0 * (group - 1.0) / group * hidden * 2.0 * f64::from(llm.layers);
-            bytes / copies(gpus) / bandwidth
-        }
-    }
+        _ => 2.0 * reduce,
+    };
+    bytes / bandwidth
 }
 
 #[cfg(test)]
@@ -316,11 +355,17 @@ mod tests {
     }
 
     #[test]
-    fn wide_replicas_hold_a_copy_of_the_dense_part_per_eight_gpus() {
+    fn every_rank_holds_a_copy_of_the_dense_part() {
         let llm = &models()["deepseek_r1"];
         let rack = &accelerators()["gb300"];
-        let tokens = kv_capacity(rack, llm, 64, Precision::Fp8).unwrap();
-        let exact = (64.0 * 278e9 * 0.9 - 654e9 - 8.0 * 17e9) / 35_136.0;
+        let ranks = |ranks| Width { gpus: 64, ranks };
+        let tokens = kv_capacity(rack, llm, ranks(8), Precision::Fp8).unwrap();
+        let exact = (64.0 * 278e9 * 0.9 - 654e9 - 8.0 * 17e9) / 35_136.0 / 8.0;
         assert!((tokens / exact - 1.0).abs() < 1e-12);
+        // A copy on every GPU.
+        let tokens = kv_capacity(rack, llm, ranks(64), Precision::Fp8).unwrap();
+        let exact = (278e9 * 0.9 - 654e9 / 64.0 - 17e9) / 35_136.0;
+        assert!((tokens / exact - 1.0).abs() < 1e-12);
+        assert_eq!(kv_capacity(rack, llm, ranks(0), Precision::Fp8), None);
     }
 }

@@ -52,6 +52,8 @@ pub struct StepTime {
     width: u64,
     growth: u64,
     weights: Vec<u64>,
+    /// Wait for the other ranks, by decoding sequences; one zero without them.
+    waits: Vec<u64>,
 }
 
 /// Consecutive decode steps of an unchanged batch: both sides of the roofline grow evenly.
@@ -199,6 +201,8 @@ impl StepTime {
             }
         }
         let unit = KV_UNIT as f64;
+        let most = roofline.peers.map_or(0, |peers| (peers.sequences as usize).min(TABLE));
+        let waits = (0..=most).map(|decode| ticks_of(roofline.wait(decode as f64))).collect();
         Self {
             overhead: ticks_of(roofline.overhead),
             decode_compute: ticks_of(roofline.decode_compute),
@@ -211,6 +215,7 @@ impl StepTime {
             width: (roofline.width * unit).round() as u64,
             growth: (roofline.tokens_per_step * unit).round() as u64,
             weights,
+            waits,
         }
     }
 
@@ -226,7 +231,12 @@ impl StepTime {
         let memory = self.weights[touched.min(self.weights.len() - 1)]
             + (work.kv + work.prefill_context * KV_UNIT) * self.kv_read;
         let network = work.decode * self.decode_network + work.prefill * self.prefill_network;
-        self.overhead + compute.max(memory) + network
+        self.overhead + compute.max(memory) + network + self.wait(work.decode)
+    }
+
+    #[inline]
+    fn wait(&self, decode: u64) -> u64 {
+        self.waits[(decode as usize).min(self.waits.len() - 1)]
     }
 
     /// The steps that follow each other while the same `decode` sequences decode and nothing
@@ -238,7 +248,7 @@ impl StepTime {
         let weights = self.weights[touched.min(self.weights.len() - 1)];
         let growth = decode * self.growth;
         DecodeRun {
-            fixed: self.overhead + decode * self.decode_network,
+            fixed: self.overhead + decode * self.decode_network + self.wait(decode),
             compute: decode * self.decode_compute + kv * self.kv_compute,
             memory: weights + kv * self.kv_read,
             compute_growth: growth * self.kv_compute,

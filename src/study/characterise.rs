@@ -15,14 +15,14 @@ use crate::engine::{
     CallMeans, CallShape, Deployment, LatencyLimits, Layout, ReplicaModel, Router, Scheduler,
     fluid_capacity, measure,
 };
-use crate::hardware::{Accelerator, Llm, accelerators, models};
+use crate::hardware::{Accelerator, Llm, Roofline, accelerators, models};
 use crate::rng::StreamKey;
 use crate::scenario::Scenario;
 use crate::units::Seconds;
 
 /// Version of everything between the inputs and a serving point: cached points of another version
 /// are never read.
-pub const MODEL_VERSION: u32 = 3;
+pub const MODEL_VERSION: u32 = 4;
 
 /// Seed of the measurement, the same in every scenario, so that equal deployments share points.
 const SEED: u64 = 1;
@@ -119,7 +119,7 @@ pub fn calls_per_second_per_gpu(
     tpot: Option<Seconds>,
     speed: f64,
 ) -> Option<f64> {
-    let model = ReplicaModel::new(accelerator, llm, layout, deployment, speed)?;
+    let model = ReplicaModel::new(accelerator, llm, (layout, deployment), calls, speed)?;
     fluid_capacity(&model, calls, tpot).map(|fluid| eta * fluid.calls_per_second_per_gpu)
 }
 
@@ -140,7 +140,7 @@ struct Task<'a> {
 struct Inputs<'a> {
     program: &'a str,
     version: u32,
-    roofline: [f64; 13],
+    roofline: Roofline,
     kv_tokens: u64,
     layout: &'a Layout,
     scheduler: &'a Scheduler,
@@ -227,9 +227,9 @@ fn task<'a>(
 /// Eta of one point. Deferrable work has no latency limit, so nothing is lost: eta is 1.
 fn eta_of(task: &Task<'_>, folder: Option<&Path>) -> Option<f64> {
     let llm = task.llm.scaled(task.llm.size.central());
-    let (layout, deployment) = (task.layout, task.deployment);
-    let model = ReplicaModel::new(task.accelerator, &llm, layout, deployment, task.speed)?;
     let calls = CallShape::central(task.workload, task.year)?;
+    let place = (task.layout, task.deployment);
+    let model = ReplicaModel::new(task.accelerator, &llm, place, &calls.means(), task.speed)?;
     let Service::Interactive { ttft_p99, tpot_p99 } = task.workload.service else {
         return fluid_capacity(&model, &calls.means(), None).map(|_| 1.0);
     };
@@ -237,7 +237,7 @@ fn eta_of(task: &Task<'_>, folder: Option<&Path>) -> Option<f64> {
     let inputs = Inputs {
         program: env!("CARGO_PKG_VERSION"),
         version: MODEL_VERSION,
-        roofline: model.roofline.coefficients(),
+        roofline: model.roofline,
         kv_tokens: model.kv_tokens,
         layout: task.layout,
         scheduler: &model.scheduler,

@@ -48,9 +48,9 @@ impl ServingTable {
         let accelerator = &scenario.hardware[inputs.accelerator];
         // A model drawn larger than its replica holds, or too slow on it, is laid out wider: its
         // GPUs are doubled as far as the scale-up links reach.
-        let widths = std::iter::successors(Some(layout.gpus), |gpus| Some(gpus * 2));
-        widths.take_while(|gpus| *gpus <= accelerator.scale_up_domain).find_map(|gpus| {
-            let layout = Layout { gpus, ..layout.clone() };
+        let widths = std::iter::successors(Some(layout.clone()), |layout| Some(layout.doubled()));
+        let reach = |layout: &Layout| layout.gpus <= accelerator.scale_up_domain;
+        widths.take_while(reach).find_map(|layout| {
             let replica = (&layout, deployment);
             calls_per_second_per_gpu(eta, accelerator, &llm, replica, &calls, tpot, inputs.speed)
         })

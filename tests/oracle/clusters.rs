@@ -57,12 +57,13 @@ fn run(
 
 fn routers() -> [Router; 5] {
     let age = Seconds(0.25);
+    // The last one asks anew for every request.
     [
         Router::RoundRobin,
         Router::Random,
         Router::PowerOfTwo(age),
-        Router::LeastLoaded(age),
         Router::SessionAffinity(age),
+        Router::LeastLoaded(Seconds(0.0)),
     ]
 }
 
@@ -85,7 +86,7 @@ fn running_in_order_of_steps_equals_running_in_windows() {
             let windows = run(&model, classes, open(120.0), 20_000);
             let steps = run(&model, patient, open(120.0), 20_000);
             assert_eq!(windows.decode.completed, 20_000);
-            assert_eq!(windows.classes, steps.classes, "{router:?}");
+            assert!(windows.classes == steps.classes, "{router:?}");
             assert_eq!((windows.decode, windows.span), (steps.decode, steps.span), "{router:?}");
             assert_eq!(windows.gaps.count(), steps.gaps.count());
         }

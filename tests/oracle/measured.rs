@@ -15,7 +15,7 @@ fn output_rate(
     max_sequences: u32,
     tpot: Option<f64>,
 ) -> f64 {
-    let layout = Layout { gpus, precision };
+    let layout = Layout { gpus, precision, attention_ranks: None };
     let deployment = Deployment {
         model: model.to_owned(),
         layouts: [(accelerator.to_owned(), layout.clone())].into(),
@@ -27,7 +27,6 @@ fn output_rate(
     let hardware = &accelerators()[accelerator];
     let speed = hardware.realised.central().0;
     let llm = &models()[model];
-    let replica = ReplicaModel::new(hardware, llm, &layout, &deployment, speed).unwrap();
     let means = CallMeans {
         prompt,
         cached: 0.0,
@@ -36,6 +35,8 @@ fn output_rate(
         cached_spread: 1.0,
         output_spread: 1.0,
     };
+    let place = (&layout, &deployment);
+    let replica = ReplicaModel::new(hardware, llm, place, &means, speed).unwrap();
     let fluid = fluid_capacity(&replica, &means, tpot.map(Seconds)).unwrap();
     fluid.calls_per_second_per_gpu * output
 }

@@ -1,58 +1,104 @@
 //! A slow replica that touches every sequence in every step: the reference for the token clock.
 //! It shares with the engine the price of a step and nothing else.
+//!
+//! What the engine's description leaves open is not decided here but taken from outside: in which
+//! order the contexts of sequences that are done at the same instant are released.
 
 use std::collections::VecDeque;
 
 use sparkgap::engine::{Prefill, Request, Scheduler};
 use sparkgap::hardware::{KV_UNIT, StepTime, StepWork, TICK_BITS};
 
-/// First token and end of a request, picoseconds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Times {
-    pub first_token: u64,
-    pub finish: u64,
-}
+use crate::naive_state::{Entry, Fate, Outcome, Sequence, State, Turn, cached_of, deadline};
 
-#[derive(Debug, Clone)]
-struct Sequence {
-    id: usize,
-    request: Request,
-    first_token: Option<u64>,
-    /// Decode steps made so far, over all passes.
-    done: u64,
-    /// Tokens that this pass must compute and those it has.
-    context: u64,
-    computed: u64,
-    /// Decode steps of this pass.
-    steps: u64,
-    blocks: u64,
-}
-
-pub struct Naive<'a> {
+/// What a replica is given, and in which order its requests are released.
+#[derive(Clone, Copy)]
+pub struct Setting<'a> {
     pub step_time: &'a StepTime,
     pub scheduler: &'a Scheduler,
     pub kv_tokens: u64,
+    /// Parts of a token that a sequence gains in a decode step.
+    pub growth: u64,
+    /// Place of every request in the order in which they are released; any where it is empty.
+    pub order: &'a [usize],
 }
 
-/// The run of a naive replica.
-pub struct Outcome {
-    pub times: Vec<Option<Times>>,
-    pub preemptions: u64,
+/// A replica at work.
+pub struct Naive<'a> {
+    setting: Setting<'a>,
+    state: State,
 }
 
-struct State {
-    now: u64,
-    below: u64,
-    free: u64,
-    waiting: VecDeque<Sequence>,
-    prefilling: Option<Sequence>,
-    running: Vec<Sequence>,
-    outcome: Outcome,
+impl<'a> Naive<'a> {
+    pub fn new(setting: Setting<'a>, requests: usize) -> Self {
+        let fates = vec![Fate::default(); requests];
+        let state = State {
+            coming: VecDeque::new(),
+            load: 0,
+            now: 0,
+            below: 0,
+            free: setting.kv_tokens / 16,
+            lines: Default::default(),
+            prefilling: None,
+            running: Vec::new(),
+            cache: Vec::new(),
+            outcome: Outcome { fates, ..Outcome::default() },
+        };
+        Self { setting, state }
+    }
+
+    /// Takes over a request, unless it could never fit.
+    pub fn push(&mut self, id: usize, turn: Turn) {
+        if self.setting.accepts(&turn.request) {
+            self.state.coming.push_back((id, turn));
+            self.state.load += 1;
+        } else {
+            self.state.outcome.totals.rejected += 1;
+        }
+    }
+
+    /// Requests handed over and not done.
+    pub fn load(&self) -> u64 {
+        self.state.load
+    }
+
+    /// Makes every step that starts before `until`.
+    pub fn advance(&mut self, until: u64) {
+        let (setting, state) = (self.setting, &mut self.state);
+        while state.now < until {
+            state.take_in();
+            state.let_go();
+            setting.admit_handed(state);
+            if !state.is_idle() {
+                setting.step(state);
+                continue;
+            }
+            match state.coming.front().map(|next| next.1.request.arrival.0) {
+                Some(next) if next < until => {
+                    if next > state.now {
+                        (state.now, state.below) = (next, 0);
+                    }
+                }
+                _ => return,
+            }
+        }
+    }
+
+    /// Runs out.
+    pub fn finish(mut self) -> Outcome {
+        self.advance(u64::MAX);
+        let mut state = self.state;
+        assert_eq!(state.load, 0);
+        assert_eq!(state.free + state.evictable(None), self.setting.kv_tokens / 16);
+        let totals = &mut state.outcome.totals;
+        totals.occupancy = totals.sojourn;
+        state.outcome
+    }
 }
 
-impl Naive<'_> {
+impl Setting<'_> {
     fn period(&self) -> u64 {
-        16 * KV_UNIT / self.step_time.growth()
+        (16 * KV_UNIT / self.growth).max(1)
     }
 
     fn total_steps(&self, request: &Request) -> u64 {
@@ -60,7 +106,7 @@ impl Naive<'_> {
         let wanted = u64::from(request.output - 1) * KV_UNIT;
         let (mut steps, mut made) = (0, 0);
         while made < wanted {
-            made += self.step_time.growth();
+            made += self.growth;
             steps += 1;
         }
         steps
@@ -69,55 +115,14 @@ impl Naive<'_> {
     /// Whether a sequence has filled its last block.
     fn claims(&self, sequence: &Sequence) -> bool {
         let room = sequence.context.next_multiple_of(16) - sequence.context;
-        let free = (room * KV_UNIT / self.step_time.growth()).min(self.period() - 1);
+        let free = (room * KV_UNIT / self.growth).min(self.period() - 1);
         sequence.steps >= free && (sequence.steps - free).is_multiple_of(self.period())
     }
 
-    pub fn run(&self, requests: &[Request]) -> Outcome {
-        let total = self.kv_tokens / 16;
-        let outcome = Outcome { times: vec![None; requests.len()], preemptions: 0 };
-        let mut state = State {
-            now: 0,
-            below: 0,
-            free: total,
-            waiting: VecDeque::new(),
-            prefilling: None,
-            running: Vec::new(),
-            outcome,
-        };
-        let mut coming: VecDeque<(usize, Request)> = requests
-            .iter()
-            .copied()
-            .enumerate()
-            .filter(|(_, request)| {
-                let prompt = u64::from(request.prompt).div_ceil(16);
-                prompt + self.total_steps(request) / self.period() + 3 <= total
-            })
-            .collect();
-        loop {
-            while let Some((id, request)) = coming.pop_front_if(|c| c.1.arrival.0 <= state.now) {
-                state.waiting.push_back(Sequence {
-                    id,
-                    request,
-                    first_token: None,
-                    done: 0,
-                    context: 0,
-                    computed: 0,
-                    steps: 0,
-                    blocks: 0,
-                });
-            }
-            let idle =
-                state.running.is_empty() && state.prefilling.is_none() && state.waiting.is_empty();
-            if idle {
-                let Some((_, next)) = coming.front() else { break };
-                (state.now, state.below) = (next.arrival.0, 0);
-                continue;
-            }
-            self.step(&mut state);
-        }
-        assert_eq!(state.free, total);
-        state.outcome
+    /// Whether a request could ever fit.
+    fn accepts(&self, request: &Request) -> bool {
+        let prompt = u64::from(request.prompt).div_ceil(16);
+        prompt + self.total_steps(request) / self.period() + 3 <= self.kv_tokens / 16
     }
 
     fn step(&self, state: &mut State) {
@@ -131,60 +136,116 @@ impl Naive<'_> {
         let decodes = !blocking || work.prefill == 0;
         let mut decoding = 0;
         if decodes {
-            let before = state.outcome.preemptions;
+            let before = state.outcome.totals.preemptions;
             self.claim(state);
             decoding = state.running.len();
             work.decode = decoding as u64;
             for sequence in &state.running {
-                work.kv += sequence.context * KV_UNIT + sequence.steps * self.step_time.growth();
+                work.kv += sequence.context * KV_UNIT + sequence.steps * self.growth;
             }
-            if !blocking && before == state.outcome.preemptions {
+            if !blocking && before == state.outcome.totals.preemptions {
                 let room = budget.saturating_sub(decoding as u64);
                 self.fill(state, &mut work, room, &mut ready);
             }
         }
-        let ticks = state.below + self.step_time.ticks(&work);
-        state.now += ticks >> TICK_BITS;
-        state.below = ticks & ((1 << TICK_BITS) - 1);
+        self.pass_time(state, &work);
         for sequence in &mut state.running[..decoding] {
             sequence.done += 1;
             sequence.steps += 1;
+            let last = std::mem::replace(&mut sequence.last_token, state.now);
+            state.outcome.gaps.push(state.now - last);
         }
         for mut sequence in ready {
-            match sequence.first_token {
-                None => sequence.first_token = Some(state.now),
-                Some(_) => sequence.done += 1,
+            let totals = &mut state.outcome.totals;
+            if sequence.first_token.is_some() {
+                sequence.done += 1;
+                totals.recomputed_steps += 1;
+                totals.recomputed_prefill += sequence.context - sequence.known;
+            } else if state.now > deadline(&sequence.request) {
+                state.leave(&sequence);
+                continue;
+            } else {
+                totals.found += sequence.known - cached_of(&sequence.request);
+                sequence.first_token = Some(state.now);
+                state.outcome.fates[sequence.id].first_token = Some(state.now);
             }
+            sequence.last_token = state.now;
             state.running.push(sequence);
         }
-        let now = state.now;
-        let mut index = 0;
-        while index < state.running.len() {
-            let sequence = &state.running[index];
-            if sequence.done < self.total_steps(&sequence.request) {
-                index += 1;
+        self.release_finished(state);
+    }
+
+    fn pass_time(&self, state: &mut State, work: &StepWork) {
+        let ticks = state.below + self.step_time.ticks(work);
+        state.outcome.totals.busy += ticks >> TICK_BITS;
+        state.now += ticks >> TICK_BITS;
+        state.below = ticks & ((1 << TICK_BITS) - 1);
+        let totals = &mut state.outcome.totals;
+        totals.steps += 1;
+        totals.decode_steps += u64::from(work.decode > 0);
+        totals.decoded += work.decode;
+        totals.context_read += u128::from(work.kv);
+        totals.prefilled += work.prefill;
+    }
+
+    /// Lets the sequences go that have made all their steps.
+    fn release_finished(&self, state: &mut State) {
+        let ends = |s: &mut Sequence| s.done >= self.total_steps(&s.request);
+        let mut finished: Vec<Sequence> = state.running.extract_if(.., ends).collect();
+        finished.sort_by_key(|sequence| self.order.get(sequence.id));
+        for sequence in finished {
+            state.complete(&sequence, self.total_steps(&sequence.request));
+            if !sequence.request.keep {
                 continue;
             }
-            let sequence = state.running.remove(index);
-            state.free += sequence.blocks;
-            let first_token = sequence.first_token.unwrap();
-            state.outcome.times[sequence.id] = Some(Times { first_token, finish: now });
+            let tokens = sequence.context + sequence.steps * self.growth / KV_UNIT;
+            let blocks = tokens / 16;
+            if blocks > 0 {
+                assert!(blocks <= sequence.blocks, "{sequence:?}");
+                state.free -= blocks;
+                state.cache.push(Entry { of: sequence.id, blocks });
+            }
         }
     }
 
+    /// Takes in the requests whose prompt was computed elsewhere.
+    fn admit_handed(&self, state: &mut State) {
+        loop {
+            let running = state.running.len();
+            let Some(line) = state.urgent_line() else { return };
+            if !line[0].comes_ready() {
+                return;
+            }
+            let Some(mut head) = self.admit(state, running) else { return };
+            (head.first_token, head.last_token) = (Some(state.now), state.now);
+            head.computed = head.context;
+            state.outcome.fates[head.id].first_token = Some(state.now);
+            state.running.push(head);
+            self.release_finished(state);
+        }
+    }
+
+    /// Gives the blocks of the next token to the decoding sequences.
     fn claim(&self, state: &mut State) {
         loop {
             let wanted = state.running.iter().filter(|s| self.claims(s)).count() as u64;
             if wanted <= state.free {
                 break;
             }
-            let newest = state.prefilling.take().or_else(|| state.running.pop());
-            let mut victim = newest.unwrap();
-            state.outcome.preemptions += 1;
+            if !state.cache.is_empty() {
+                state.evict();
+                continue;
+            }
+            let mut victim = Self::victim(state);
+            let totals = &mut state.outcome.totals;
+            totals.preemptions += 1;
+            if victim.computed < victim.context {
+                totals.recomputed_prefill += victim.computed - victim.known;
+            }
             state.free += victim.blocks;
-            victim.blocks = 0;
-            victim.steps = 0;
-            state.waiting.push_front(victim);
+            (victim.blocks, victim.steps) = (0, 0);
+            (victim.computed, victim.known) = (0, 0);
+            state.lines[usize::from(victim.request.priority)].push_front(victim);
         }
         for index in 0..state.running.len() {
             if self.claims(&state.running[index]) {
@@ -192,8 +253,60 @@ impl Naive<'_> {
                 state.free -= 1;
             }
         }
+        state.note_blocks(self.kv_tokens / 16);
     }
 
+    /// The newest sequence of the least urgent priority that is there.
+    fn victim(state: &mut State) -> Sequence {
+        let priority = |sequence: &Sequence| sequence.request.priority;
+        let all = state.running.iter().chain(&state.prefilling).map(priority);
+        let least = all.max().unwrap();
+        if let Some(head) = state.prefilling.take_if(|head| priority(head) == least) {
+            return head;
+        }
+        let newest = state.running.iter().rposition(|s| priority(s) == least);
+        state.running.remove(newest.unwrap())
+    }
+
+    /// The head of the most urgent line with memory for its context, if there is room.
+    fn admit(&self, state: &mut State, occupied: usize) -> Option<Sequence> {
+        let head = state.urgent_line()?[0].clone();
+        let request = &head.request;
+        let mut context = u64::from(request.prompt);
+        if head.first_token.is_some() {
+            context += (head.done + 1) * self.growth / KV_UNIT;
+        }
+        let ticket = head.follows.filter(|_| !head.seen);
+        let entry = state.cache.iter().position(|entry| Some(entry.of) == ticket);
+        let kept = entry.map_or(0, |entry| state.cache[entry].blocks);
+        let found = kept.min((u64::from(request.prompt) - 1) / 16);
+        let blocks = context.div_ceil(16);
+        let room = state.free + (kept - found) + state.evictable(ticket);
+        if occupied >= self.scheduler.max_sequences as usize || blocks - found > room {
+            return None;
+        }
+        let mut head = state.urgent_line()?.pop_front()?;
+        if let Some(entry) = entry {
+            state.cache.remove(entry);
+            state.free += kept - found;
+        }
+        while state.free < blocks - found {
+            state.evict();
+        }
+        state.free -= blocks - found;
+        if !head.seen {
+            state.outcome.fates[head.id].admitted = Some(state.now);
+        }
+        head.seen = true;
+        head.blocks = blocks;
+        head.context = context;
+        head.known = cached_of(&head.request).max(found * 16);
+        head.computed = head.known;
+        state.note_blocks(self.kv_tokens / 16);
+        Some(head)
+    }
+
+    /// Fills a step with prompt tokens.
     fn fill(
         &self,
         state: &mut State,
@@ -203,36 +316,24 @@ impl Naive<'_> {
     ) {
         while budget > 0 {
             if state.prefilling.is_none() {
-                let full = state.running.len() + ready.len();
-                let Some(head) = state.waiting.front() else { return };
-                let mut context = u64::from(head.request.prompt);
-                if head.first_token.is_some() {
-                    context += (head.done + 1) * self.step_time.growth() / KV_UNIT;
-                }
-                let blocks = context.div_ceil(16);
-                if full >= self.scheduler.max_sequences as usize || blocks > state.free {
+                let occupied = state.running.len() + ready.len();
+                // Contexts that come ready are taken in at step edges only.
+                if state.urgent_line().is_some_and(|line| line[0].comes_ready()) {
                     return;
                 }
-                let mut head = state.waiting.pop_front().unwrap();
-                state.free -= blocks;
-                head.blocks = blocks;
-                head.context = context;
-                head.computed = u64::from(head.request.cached.min(head.request.prompt - 1));
-                state.prefilling = Some(head);
+                state.prefilling = self.admit(state, occupied);
             }
-            let mut head = state.prefilling.take().unwrap();
-            while budget > 0 && head.computed < head.context {
-                // Token by token: each attends to everything before it and to itself.
-                let start = head.computed;
-                let chunk = budget.min(head.context - head.computed);
-                for token in 0..chunk {
-                    work.prefill += 1;
-                    work.prefill_attention += start + token + 1;
-                }
-                work.prefill_context += start;
-                head.computed += chunk;
-                budget -= chunk;
+            let Some(mut head) = state.prefilling.take() else { return };
+            // Token by token: each attends to everything before it and to itself.
+            let start = head.computed;
+            let chunk = budget.min(head.context - head.computed);
+            for token in 0..chunk {
+                work.prefill += 1;
+                work.prefill_attention += start + token + 1;
             }
+            work.prefill_context += start;
+            head.computed += chunk;
+            budget -= chunk;
             if head.computed == head.context {
                 ready.push(head);
             } else {

@@ -1,7 +1,5 @@
-//! The serving engine against the roofline, against processor sharing and against a slow
-//! reference.
+//! The serving engine against the roofline and against processor sharing.
 
-use proptest::prelude::*;
 use sparkgap::engine::{
     CallShape, Completion, Draws, Layout, Load, Observer, Prefill, Replica, ReplicaModel, Request,
     Router, Scheduler, scaled_table, simulate_cluster,
@@ -12,28 +10,15 @@ use sparkgap::hardware::{
 use sparkgap::rng::StreamKey;
 use sparkgap::time::EngineTime;
 
-use crate::naive::{Naive, Times};
-
+/// First token and end of one request, picoseconds.
 #[derive(Default)]
-struct Recorder {
-    first: Vec<Option<u64>>,
-    times: Vec<Option<Times>>,
-}
+struct Lone(Option<(u64, u64)>);
 
-impl Observer for Recorder {
-    fn first_token(&mut self, id: u32, at: EngineTime) {
-        self.first[id as usize] = Some(at.0);
-    }
+impl Observer for Lone {
     fn finished(&mut self, done: &Completion) {
-        assert!(done.first_token >= done.arrival && done.finish >= done.first_token);
-        assert_eq!(self.first[done.id as usize], Some(done.first_token.0));
-        let times = Times { first_token: done.first_token.0, finish: done.finish.0 };
-        assert_eq!(self.times[done.id as usize].replace(times), None);
+        let times = (done.first_token.0, done.finish.0);
+        assert_eq!(self.0.replace(times), None);
     }
-}
-
-fn recorder(count: usize) -> Recorder {
-    Recorder { first: vec![None; count], times: vec![None; count] }
 }
 
 fn scheduler(max_sequences: u32, token_budget: u32, prefill: Prefill) -> Scheduler {
@@ -55,11 +40,11 @@ fn a_lone_request_takes_exactly_its_roofline() {
     for prefill in [Prefill::Chunked, Prefill::Blocking] {
         let limits = scheduler(64, 2_048, prefill);
         let mut replica = Replica::new(&step_time, &limits, 1 << 20);
-        let mut seen = recorder(1);
+        let mut seen = Lone::default();
         let start = 7_000_000;
         assert!(replica.enqueue(0, request(start, 5_000, 1_000, 300)));
         replica.finish(&mut seen);
-        let times = seen.times[0].unwrap();
+        let (first_token, finish) = seen.0.unwrap();
 
         // 4,000 tokens to compute in chunks of 2,048, each behind all that came before.
         let mut ticks = 0;
@@ -75,16 +60,16 @@ fn a_lone_request_takes_exactly_its_roofline() {
             ticks += step_time.ticks(&work);
             seconds += roofline.seconds(0.0, 0.0, chunk as f64, context as f64, pairs as f64);
         }
-        assert_eq!(times.first_token - start, ticks >> TICK_BITS);
-        let ttft = (times.first_token - start) as f64 * 1e-12;
+        assert_eq!(first_token - start, ticks >> TICK_BITS);
+        let ttft = (first_token - start) as f64 * 1e-12;
         assert!((ttft / seconds - 1.0).abs() < 1e-6, "{ttft} {seconds}");
         for step in 0..299u64 {
             let kv = (5_000 + step) * KV_UNIT;
             ticks += step_time.ticks(&StepWork { decode: 1, kv, ..StepWork::default() });
             seconds += roofline.seconds(1.0, 5_000.0 + step as f64, 0.0, 0.0, 0.0);
         }
-        assert_eq!(times.finish - start, ticks >> TICK_BITS);
-        let e2e = (times.finish - start) as f64 * 1e-12;
+        assert_eq!(finish - start, ticks >> TICK_BITS);
+        let e2e = (finish - start) as f64 * 1e-12;
         assert!((e2e / seconds - 1.0).abs() < 1e-6, "{e2e} {seconds}");
         // What the checks of a scenario say of it.
         let model = ReplicaModel {
@@ -95,7 +80,7 @@ fn a_lone_request_takes_exactly_its_roofline() {
             router: Router::RoundRobin,
         };
         let lone = model.lone_call(&CallShape::fixed(5_000, 0.2, 300));
-        let ttft = (times.first_token - start) as f64 * 1e-12;
+        let ttft = (first_token - start) as f64 * 1e-12;
         assert!((lone.ttft.0 / ttft - 1.0).abs() < 1e-6, "{lone:?} {ttft}");
         let tpot = roofline.seconds(1.0, 5_000.0, 0.0, 0.0, 0.0) / roofline.tokens_per_step;
         assert!((lone.tpot.0 / tpot - 1.0).abs() < 1e-12, "{lone:?} {tpot}");
@@ -109,11 +94,11 @@ fn speculation_makes_the_same_tokens_in_fewer_steps() {
     let step_time = StepTime::new(&roofline);
     let limits = scheduler(64, 2_048, Prefill::Chunked);
     let mut replica = Replica::new(&step_time, &limits, 1 << 20);
-    let mut seen = recorder(1);
+    let mut seen = Lone::default();
     replica.enqueue(0, request(0, 100, 0, 202));
     replica.finish(&mut seen);
     // One prefill step, then 201 tokens in 101 steps.
-    assert_eq!(seen.times[0].unwrap().finish, EngineTime::from_seconds(1.02).0);
+    assert_eq!(seen.0.unwrap().1, EngineTime::from_seconds(1.02).0);
 }
 
 /// Mean time per output token of the state-dependent processor-sharing queue with total rate
@@ -164,96 +149,10 @@ fn free_prefill_and_weightless_context_is_processor_sharing() {
     }
 }
 
-#[derive(Debug, Clone)]
-struct Case {
-    limits: Scheduler,
-    kv_tokens: u64,
-    tokens_per_step: f64,
-    requests: Vec<Request>,
-    window: u64,
-}
-
-fn cases() -> impl Strategy<Value = Case> {
-    let lengths = (0u64..60_000_000_000, 1u32..400, 0.0..1.0f64, 1u32..200);
-    let limits = (1u32..40, 1u32..600, any::<bool>());
-    let rest = (800u64..8_000, prop::sample::select(vec![1.0, 1.7, 2.6]), 1u64..400);
-    (limits, rest, prop::collection::vec(lengths, 1..120)).prop_map(|(limits, rest, lengths)| {
-        let prefill = if limits.2 { Prefill::Chunked } else { Prefill::Blocking };
-        let mut at = 0;
-        let requests = lengths.into_iter().map(|(gap, prompt, cached, output)| {
-            at += gap;
-            request(at, prompt, (f64::from(prompt) * cached) as u32, output)
-        });
-        Case {
-            limits: scheduler(limits.0, limits.1, prefill),
-            kv_tokens: rest.0,
-            tokens_per_step: rest.1,
-            requests: requests.collect(),
-            window: rest.2 * 1_000_000_000,
-        }
-    })
-}
-
-/// Runs a case through both replicas, the fast one in windows; returns the preemptions.
-fn compare(case: &Case) -> u64 {
-    let mut roofline = deepseek_on_gb300();
-    roofline.tokens_per_step = case.tokens_per_step;
-    roofline.width = 1.0 + 1.5 * (case.tokens_per_step - 1.0);
-    let step_time = StepTime::new(&roofline);
-    let naive = Naive { step_time: &step_time, scheduler: &case.limits, kv_tokens: case.kv_tokens };
-    let expected = naive.run(&case.requests);
-    let mut seen = recorder(case.requests.len());
-    let mut replica = Replica::new(&step_time, &case.limits, case.kv_tokens);
-    let mut edge = 0;
-    for (id, request) in case.requests.iter().enumerate() {
-        while request.arrival.0 >= edge {
-            edge += case.window;
-            replica.advance(EngineTime(edge - case.window), &mut seen);
-        }
-        replica.enqueue(id as u32, *request);
-    }
-    replica.finish(&mut seen);
-    assert_eq!(seen.times, expected.times);
-    assert_eq!(replica.totals().preemptions, expected.preemptions);
-    expected.preemptions
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None,
-        rng_seed: prop::test_runner::RngSeed::Fixed(11), ..ProptestConfig::default() })]
-
-    #[test]
-    fn the_token_clock_equals_stepping_every_sequence(case in cases()) {
-        compare(&case);
-    }
-}
-
-#[test]
-fn the_token_clock_is_exact_under_preemption() {
-    let calls = CallShape {
-        output: scaled_table(&sparkgap::demand::Shape::Lognormal(0.8), 150.0).unwrap(),
-        ..CallShape::fixed(300, 0.2, 1)
-    };
-    let draws = Draws::new(&calls, 1_500, (0, 0), StreamKey::world(3, 0));
-    for (tokens_per_step, rate) in [(1.0, 12.0), (1.7, 25.0), (1.0, 2.0)] {
-        for prefill in [Prefill::Chunked, Prefill::Blocking] {
-            let case = Case {
-                limits: scheduler(48, 512, prefill),
-                kv_tokens: 6_000,
-                tokens_per_step,
-                requests: draws.at_rate(rate).collect(),
-                window: 250_000_000_000,
-            };
-            let preemptions = compare(&case);
-            assert_eq!(preemptions > 100, rate > 5.0, "{preemptions} at {rate}");
-        }
-    }
-}
-
 #[test]
 fn books_balance_behind_every_router() {
     let accelerator = &accelerators()["gb300"];
-    let layout = Layout { gpus: 8, precision: Precision::Fp4 };
+    let layout = Layout { gpus: 8, precision: Precision::Fp4, attention_ranks: None };
     let age = sparkgap::units::Seconds(1.0);
     let routers =
         [Router::RoundRobin, Router::Random, Router::PowerOfTwo(age), Router::LeastLoaded(age)];
@@ -268,11 +167,12 @@ fn books_balance_behind_every_router() {
             as_of: None,
         };
         let llm = &models()["gpt_oss_120b"];
-        let model = ReplicaModel::new(accelerator, llm, &layout, &deployment, 1.0).unwrap();
         let calls = CallShape {
             output: scaled_table(&sparkgap::demand::Shape::Lognormal(0.8), 200.0).unwrap(),
             ..CallShape::fixed(800, 0.5, 1)
         };
+        let place = (&layout, &deployment);
+        let model = ReplicaModel::new(accelerator, llm, place, &calls.means(), 1.0).unwrap();
         let load = Load { calls_per_second: 780.0, calls };
         // Every replica checks Little's law, tokens and memory when it finishes.
         let outcome = simulate_cluster(&model, 4, &load, 20_000, StreamKey::world(9, 0));

@@ -82,6 +82,11 @@ pub struct DeploymentArguments {
     /// Format of the weights: fp4, fp8, bf16 [default: fp8, or the scenario's layout]
     #[arg(long, value_name = "FORMAT", value_parser = read::precision)]
     pub precision: Option<Precision>,
+    /// Ranks of data-parallel attention of a replica, for models with experts [default: the
+    /// scenario's layout, or the fewest of at most 8 GPUs]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=4_096),
+          conflicts_with = "step_time")]
+    pub attention_ranks: Option<u32>,
     /// Replicas; above 256 they are split into clusters with a router each [default: 8]
     #[arg(long, value_name = "N", conflicts_with = "disaggregated",
           value_parser = clap::value_parser!(u32).range(1..=1_000_000))]

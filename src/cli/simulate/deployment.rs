@@ -8,8 +8,8 @@ use super::read;
 use crate::cli::{Failure, Source};
 use crate::demand::{Service, Workload};
 use crate::engine::{
-    CallClass, CallShape, ClusterModel, Deployment, LatencyLimits, Layout, Patience, Prefill,
-    PrefillPool, ReplicaModel, Router, Scheduler, Transfer,
+    CallClass, CallMeans, CallShape, ClusterModel, Deployment, LatencyLimits, Layout, Patience,
+    Prefill, PrefillPool, ReplicaModel, Router, Scheduler, Transfer,
 };
 use crate::hardware::{Accelerator, Llm, Precision, Roofline, accelerators, kv_capacity, models};
 use crate::report::DeploymentWords;
@@ -74,6 +74,7 @@ impl Base {
 pub(super) fn deployment(
     arguments: &DeploymentArguments,
     base: Option<&Base>,
+    calls: &CallMeans,
 ) -> Result<(ClusterModel, DeploymentWords), Failure> {
     let scheduler = scheduler(arguments, base)?;
     let router = router(arguments, base)?;
@@ -85,26 +86,32 @@ pub(super) fn deployment(
                 model: "measured step time".to_owned(),
                 accelerator: "GPUs".to_owned(),
                 layout: String::new(),
+                ranks: 1,
             },
         ),
-        None => priced(arguments, base, scheduler, router)?,
+        None => priced(arguments, base, (scheduler, router), calls)?,
     };
     let (prefill, decode) = arguments.disaggregated.unwrap_or((0, arguments.replicas.unwrap_or(8)));
-    let gpus =
-        if replica.gpus == 1 { "1 GPU".to_owned() } else { format!("{} GPUs", replica.gpus) };
+    let ranks = words.ranks;
+    let gpus = match replica.gpus * ranks {
+        1 => "1 GPU".to_owned(),
+        gpus => format!("{gpus} GPUs"),
+    };
     let replicas = match prefill {
         0 if decode == 1 => format!("1 replica of {gpus}"),
         0 => format!("{decode} replicas of {gpus} each"),
         _ => format!("{prefill} prefill and {decode} decode replicas of {gpus} each"),
     };
-    words.layout = format!("{replicas}{}", words.layout);
+    let split = if ranks > 1 { format!(" in {ranks} attention ranks") } else { String::new() };
+    words.layout = format!("{replicas}{split}{}", words.layout);
     let prefill = transfer.filter(|_| prefill > 0).map(|transfer| PrefillPool {
         replica: replica.clone(),
-        replicas: prefill,
+        replicas: prefill * ranks,
         transfer,
     });
-    let model = ClusterModel { replica, replicas: decode, prefill };
+    let model = ClusterModel { replica, replicas: decode * ranks, prefill };
     let clusters = crate::study::clusters_of(&model);
+    let decode = model.replicas;
     let fewest = model.prefill.as_ref().map_or(decode, |pool| decode.min(pool.replicas));
     if fewest < clusters {
         return Err(usage(format!(
@@ -177,8 +184,8 @@ fn measured(
 fn priced(
     arguments: &DeploymentArguments,
     base: Option<&Base>,
-    scheduler: Scheduler,
-    router: Router,
+    (scheduler, router): (Scheduler, Router),
+    calls: &CallMeans,
 ) -> Result<(ReplicaModel, Option<Transfer>, DeploymentWords), Failure> {
     let scenario = base.map(|base| &base.scenario);
     let reference = scenario.map_or("h100", |scenario| &scenario.reference);
@@ -195,6 +202,7 @@ fn priced(
     }
     let layout = layout(arguments, base, accelerator_name)?;
     reachable(&layout, accelerator)?;
+    split(&layout, &llm, scheduler.max_sequences)?;
     let speed = base.map_or(accelerator.realised.central().0, |base| {
         let (name, workload, _) = base.first();
         base.scenario.central_speed((name, workload), accelerator, base.year)
@@ -207,10 +215,12 @@ fn priced(
         source: None,
         as_of: None,
     };
-    let replica = ReplicaModel::new(accelerator, &llm, &layout, &deployment, speed)
+    let replica = ReplicaModel::new(accelerator, &llm, (&layout, &deployment), calls, speed)
         .filter(|replica| replica.kv_tokens > 0)
         .ok_or_else(|| usage(no_room(&layout, accelerator, &llm)))?;
-    let kv_tokens = arguments.kv_tokens.unwrap_or(replica.kv_tokens);
+    let ranks = layout.width(&llm).ranks;
+    let given = arguments.kv_tokens.map(|tokens| tokens / u64::from(ranks));
+    let kv_tokens = given.unwrap_or(replica.kv_tokens);
     let link: BytesPerSecond = arguments.link.unwrap_or(accelerator.scale_up);
     let transfer = Transfer {
         bytes_per_token: llm.kv_per_token,
@@ -224,6 +234,7 @@ fn priced(
             Some(_) => format!(", links of {} GB/s", link.0 / 1e9),
             None => String::new(),
         },
+        ranks,
     };
     Ok((ReplicaModel { kv_tokens, ..replica }, Some(transfer), words))
 }
@@ -234,23 +245,50 @@ fn layout(
     accelerator: &str,
 ) -> Result<Layout, Failure> {
     let own = base.and_then(|base| base.first().2.layouts.get(accelerator));
-    let (gpus, precision) = match (own, base) {
-        (Some(layout), _) => (layout.gpus, layout.precision),
-        (None, Some(base)) if arguments.gpus.is_none() => {
-            let (name, _, deployment) = base.first();
-            let known = deployment.layouts.keys().map(String::as_str);
-            return Err(usage(format!(
-                "the scenario has no layout of `{name}` on `{accelerator}`: give --gpus and \
-                 --precision, or another --accelerator ({})",
-                known_names("", known)
-            )));
-        }
-        _ => (1, Precision::Fp8),
-    };
+    if let (None, Some(base), None) = (own, base, arguments.gpus) {
+        let (name, _, deployment) = base.first();
+        let known = deployment.layouts.keys().map(String::as_str);
+        return Err(usage(format!(
+            "the scenario has no layout of `{name}` on `{accelerator}`: give --gpus and \
+             --precision, or another --accelerator ({})",
+            known_names("", known)
+        )));
+    }
+    let usual = Layout { gpus: 1, precision: Precision::Fp8, attention_ranks: None };
+    let own = own.unwrap_or(&usual);
+    let gpus = arguments.gpus.unwrap_or(own.gpus);
+    // Ranks that are stated for another number of GPUs say nothing about this one.
+    let stated = own.attention_ranks.filter(|_| gpus == own.gpus);
     Ok(Layout {
-        gpus: arguments.gpus.unwrap_or(gpus),
-        precision: arguments.precision.unwrap_or(precision),
+        gpus,
+        precision: arguments.precision.unwrap_or(own.precision),
+        attention_ranks: arguments.attention_ranks.or(stated),
     })
+}
+
+/// Whether attention can be split into the ranks that are asked for.
+fn split(layout: &Layout, llm: &Llm, sequences: u32) -> Result<(), Failure> {
+    let Some(ranks) = layout.attention_ranks.filter(|ranks| *ranks > 1) else { return Ok(()) };
+    if !layout.gpus.is_multiple_of(ranks) {
+        return Err(usage(format!(
+            "{ranks} attention ranks do not split {} GPUs evenly: change --attention-ranks",
+            layout.gpus
+        )));
+    }
+    if llm.experts.is_none() {
+        return Err(usage(format!(
+            "{} has no experts to spread over {ranks} attention ranks: leave out \
+             --attention-ranks",
+            llm.label
+        )));
+    }
+    if ranks > sequences {
+        return Err(usage(format!(
+            "{ranks} attention ranks share {sequences} sequences, and some have none: raise \
+             --max-sequences"
+        )));
+    }
+    Ok(())
 }
 
 fn reachable(layout: &Layout, accelerator: &Accelerator) -> Result<(), Failure> {
@@ -267,7 +305,9 @@ fn reachable(layout: &Layout, accelerator: &Accelerator) -> Result<(), Failure> 
 
 fn no_room(layout: &Layout, accelerator: &Accelerator, llm: &Llm) -> String {
     let holds = |gpus: u32| {
-        kv_capacity(accelerator, llm, gpus, layout.precision).is_some_and(|tokens| tokens >= 1.0)
+        let width = Layout { gpus, ..layout.clone() }.width(llm);
+        let tokens = kv_capacity(accelerator, llm, width, layout.precision);
+        tokens.is_some_and(|tokens| tokens >= 1.0) && gpus.is_multiple_of(width.ranks)
     };
     let help = match (layout.gpus..=accelerator.scale_up_domain).find(|gpus| holds(*gpus)) {
         Some(gpus) => format!("use at least --gpus {gpus}, or fewer bits"),

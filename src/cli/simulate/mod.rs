@@ -19,15 +19,16 @@ use crate::report::{
     DeploymentWords, SimulationReport, Speed, TraceWords, simulation_json, simulation_table,
 };
 use crate::study::{
-    CLUSTER, LengthSums, Watch, clusters_of, deployment_capacity, replay_deployment,
+    CLUSTER, LengthSums, Watch, clusters_of, deployment_capacity, mixed_means, replay_deployment,
     simulate_deployment,
 };
 
 /// Simulates a deployment and prints what its calls experience.
 pub(super) fn simulate(arguments: &SimulateArguments) -> Result<(), Failure> {
     let base = Base::load(arguments)?;
-    let (model, words) = deployment::deployment(&arguments.deployment, base.as_ref())?;
     let classes = deployment::classes(arguments, base.as_ref())?;
+    let means = mixed_means(&classes);
+    let (model, words) = deployment::deployment(&arguments.deployment, base.as_ref(), &means)?;
     let stop = watch_interrupt(Failure::Interrupted);
     use_threads(arguments.threads)?;
     if let Some(file) = &arguments.traffic.trace {
@@ -56,6 +57,7 @@ pub(super) fn simulate(arguments: &SimulateArguments) -> Result<(), Failure> {
             rate: sent.rate,
             concurrency,
             trace: None,
+            advised: sent.advised,
             replications: simulation.replications,
             seed: simulation.seed,
             speed: Speed {
@@ -144,6 +146,7 @@ fn replay(
             rate: (rows.last > 0.0).then(|| (rows.sums.count - 1).max(1) as f64 / rows.last),
             concurrency: None,
             trace: Some(&trace),
+            advised: None,
             replications: 1,
             seed: arguments.seed,
             speed: Speed {

@@ -32,6 +32,8 @@ pub(super) struct Sent {
     pub(super) capacity: Capacity,
     /// Requests per second; none in a closed loop.
     pub(super) rate: Option<f64>,
+    /// Requests that a steady state needs, where fewer are asked for.
+    pub(super) advised: Option<u64>,
 }
 
 fn usage(message: impl Into<String>) -> Failure {
@@ -91,14 +93,17 @@ pub(super) fn sent(
     let mut simulation = Simulation { deployment, traffic, replications, seed };
     let stay = stay(&simulation.deployment, &means, &capacity);
     let length = Length { capacity, rate, stay, clusters };
-    match simulation.traffic.pattern {
+    let least = match simulation.traffic.pattern {
         Pattern::Open { .. } => length.open(arguments, &mut simulation)?,
         Pattern::Closed { concurrency } => {
             length.closed(arguments, concurrency, &mut simulation)?
         }
-    }
+    };
+    let least = Length::total(&simulation, least);
+    // A run of nearly that length is as good.
+    let advised = (simulation.traffic.requests < least / 4 * 3).then_some(least);
     let open = matches!(simulation.traffic.pattern, Pattern::Open { .. });
-    Ok(Sent { simulation, capacity, rate: open.then_some(rate) })
+    Ok(Sent { simulation, capacity, rate: open.then_some(rate), advised })
 }
 
 fn profile((swing, period): (f64, Seconds)) -> Result<RateProfile, Failure> {
@@ -127,24 +132,25 @@ impl Length {
         (of_a_run * f64::from(simulation.replications)).ceil() as u64
     }
 
+    /// Sets the requests of an open system; returns those that a run needs for a steady state.
     fn open(
         &self,
         arguments: &SimulateArguments,
         simulation: &mut Simulation,
-    ) -> Result<(), Failure> {
+    ) -> Result<f64, Failure> {
         let replications = f64::from(simulation.replications);
         let batches = self.capacity.batch * f64::from(simulation.deployment.replicas);
         let overload = self.rate > self.capacity.calls_per_second;
-        let mut wanted = (RENEWALS * batches).max(LEAST / replications);
+        let wanted = (RENEWALS * batches).max(LEAST / replications);
+        let mut least = STAYS * self.stay * self.rate;
         if let Pattern::Open { sessions: Some(sessions), .. } = &simulation.traffic.pattern {
             // Sessions fill up over their own length.
-            wanted = wanted.max(15.0 * sessions.turns * (sessions.think.0 + self.stay) * self.rate);
+            least = STAYS * sessions.turns * (sessions.think.0 + self.stay) * self.rate;
         }
-        let least = STAYS * self.stay * self.rate;
         let mut of_a_run = arguments.requests.map(|all| all as f64 / replications);
         if overload {
             let given = of_a_run.unwrap_or_else(|| wanted.min(self.most()).max(least));
-            self.overload(arguments, given, least)?;
+            self.overload(arguments, replications, (given, least))?;
             of_a_run = Some(given);
         }
         let mut of_a_run = of_a_run.unwrap_or(wanted.max(least));
@@ -167,7 +173,8 @@ impl Length {
         }
         simulation.traffic.not_counted = not_counted;
         simulation.traffic.requests = Self::total(simulation, of_a_run);
-        self.enough(simulation)
+        self.enough(simulation)?;
+        Ok(least)
     }
 
     /// Requests of a run of all clusters, at which what waits at its end fills the memory.
@@ -180,8 +187,8 @@ impl Length {
     fn overload(
         &self,
         arguments: &SimulateArguments,
-        of_a_run: f64,
-        least: f64,
+        replications: f64,
+        (of_a_run, least): (f64, f64),
     ) -> Result<(), Failure> {
         let times = self.rate / self.capacity.calls_per_second;
         let capacity = self.capacity.calls_per_second;
@@ -194,10 +201,7 @@ impl Length {
         let highest = capacity + MOST_HELD * f64::from(self.clusters) / (STAYS * self.stay);
         if of_a_run > self.most() * 1.001 && arguments.traffic.timeout.is_none() {
             let fix = if least <= self.most() {
-                format!(
-                    "lower --requests to {:.0}",
-                    self.most() * f64::from(arguments.replications.unwrap_or(1))
-                )
+                format!("lower --requests to {:.0}", self.most() * replications)
             } else {
                 format!("lower the rate to {highest:.0} or less, or add replicas")
             };
@@ -216,12 +220,13 @@ impl Length {
         Ok(())
     }
 
+    /// The same of a closed loop.
     fn closed(
         &self,
         arguments: &SimulateArguments,
         concurrency: u32,
         simulation: &mut Simulation,
-    ) -> Result<(), Failure> {
+    ) -> Result<f64, Failure> {
         if concurrency < self.clusters {
             return Err(usage(format!(
                 "{concurrency} users for {} clusters: each needs one at least",
@@ -239,14 +244,8 @@ impl Length {
         let wanted = (RENEWALS * f64::from(concurrency)).max(LEAST / replications);
         let given = arguments.requests.map(|all| all as f64 / replications);
         simulation.traffic.requests = Self::total(simulation, given.unwrap_or(wanted));
-        let of_a_run = simulation.traffic.requests as f64 / replications;
-        if of_a_run < 4.0 * f64::from(concurrency) {
-            return Err(usage(format!(
-                "{of_a_run:.0} requests of a run for {concurrency} users: raise --requests to {:.0}",
-                4.0 * f64::from(concurrency) * replications
-            )));
-        }
-        self.enough(simulation)
+        self.enough(simulation)?;
+        Ok(STAYS * f64::from(concurrency))
     }
 
     /// Each shard has some requests to count.

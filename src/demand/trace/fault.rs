@@ -71,23 +71,23 @@ pub enum TraceFault {
         allowed: &'static str,
     },
     /// Rows that are out of order.
-    #[error("`{name}` is `{value}`, earlier than in the row before: sort the rows by time")]
+    #[error("`{row}` is earlier, by its `{name}`, than the row before: sort the rows by time")]
     Disorder {
         /// Name of the column or field.
         name: &'static str,
-        /// The value.
-        value: String,
+        /// The row, shortened.
+        row: String,
     },
     /// A trace that is longer than the engine's clock.
     #[error(
-        "`{name}` is `{value}`, over 106 days after the first row: split the trace, or play \
+        "`{row}` is, by its `{name}`, over 106 days after the first row: split the trace or play \
              it faster"
     )]
     TooLate {
         /// Name of the column or field.
         name: &'static str,
-        /// The value.
-        value: String,
+        /// The row, shortened.
+        row: String,
     },
     /// A factor that time cannot be played at.
     #[error("a trace cannot be played at {0} times its speed: allowed are 1e-6 to 1e6")]

@@ -274,10 +274,9 @@ impl Trace {
                     row
                 }
             };
-            let value = || shown(line);
             let name = self.kind.time_name();
             if row.time < self.latest {
-                return Err(TraceFault::Disorder { name, value: value() });
+                return Err(TraceFault::Disorder { name, row: shown(line) });
             }
             self.latest = row.time;
             if row.prompt == 0 || row.output == 0 {
@@ -287,7 +286,7 @@ impl Trace {
             let first = *self.first.get_or_insert(row.time);
             let arrival = played(row.time - first, self.speed);
             if arrival > LAST {
-                return Err(TraceFault::TooLate { name, value: value() });
+                return Err(TraceFault::TooLate { name, row: shown(line) });
             }
             self.counts.rows += 1;
             let Row { prompt, cached, output, .. } = row;

@@ -3,7 +3,7 @@
 use super::super::calls::Call;
 use super::super::kv_cache::{BLOCK, blocks_of};
 use super::super::request::{Observer, Retained};
-use super::Replica;
+use super::{Replica, wrapped};
 use crate::hardware::{KV_UNIT, StepWork};
 use crate::time::EngineTime;
 
@@ -11,7 +11,7 @@ impl Replica<'_> {
     /// Blocks that a call takes, and those of an earlier turn's context that it finds.
     #[inline]
     fn needs(&self, call: &Call) -> (u64, u64) {
-        if call.started() {
+        if call.started() || self.cache.blocks() == 0 {
             return (blocks_of(self.context_wanted(call)), 0);
         }
         let found = self.cache.held(call.ticket()).min(u64::from(call.prompt - 1) / BLOCK);
@@ -32,12 +32,14 @@ impl Replica<'_> {
     }
 
     /// Gives memory to the head of the line and takes it out.
-    #[inline]
+    #[inline(always)]
     fn admit<O: Observer>(&mut self, index: u32, observer: &mut O) {
         let call = &self.calls[index];
         let (needed, found) = self.needs(call);
         let (priority, ticket) = (call.priority, call.ticket());
-        self.free_blocks += self.cache.take(ticket);
+        if self.cache.blocks() > 0 {
+            self.free_blocks += self.cache.take(ticket);
+        }
         self.take_blocks(needed);
         self.line.take_head(priority, &self.calls);
         let call = &mut self.calls[index];
@@ -63,7 +65,7 @@ impl Replica<'_> {
     }
 
     /// Fills the step with prompt tokens, first come first served.
-    #[inline]
+    #[inline(always)]
     pub(super) fn plan_prefill<O: Observer>(
         &mut self,
         work: &mut StepWork,
@@ -160,7 +162,7 @@ impl Replica<'_> {
 
     /// Returns the memory and the claims of a sequence after `steps` decode steps; with `keep`
     /// its whole blocks go to the prefix cache.
-    #[inline]
+    #[inline(always)]
     pub(super) fn return_memory(&mut self, index: u32, steps: u32, keep: bool) -> Retained {
         let call = &self.calls[index];
         let (context, steps) = (self.context_at_start(call), u64::from(steps));
@@ -174,7 +176,7 @@ impl Replica<'_> {
     }
 
     /// Lets a call decode from the next decode step on, or completes it where one token was all.
-    #[inline]
+    #[inline(always)]
     pub(super) fn start_decoding<O: Observer>(&mut self, index: u32, observer: &mut O) {
         let call = &self.calls[index];
         let context = self.context_at_start(call);
@@ -188,8 +190,7 @@ impl Replica<'_> {
         }
         let free = self.blocks.free_steps(context) as u32;
         let period = self.blocks.period as u32;
-        let residue = self.residue + free;
-        let residue = if residue >= period { residue - period } else { residue };
+        let residue = wrapped(self.residue + free, period);
         self.claims[residue as usize] += 1;
         self.kv += context * KV_UNIT;
         let (start, finish) = (self.step, self.step.wrapping_add(left as u32));

@@ -1,7 +1,7 @@
 //! Decode steps in which nothing else can happen, all at once and exactly.
 
 use super::super::request::Observer;
-use super::{BELOW, Replica};
+use super::{BELOW, Replica, wrapped};
 use crate::hardware::{DecodeRun, TICK_BITS};
 
 /// Runs of so many steps are added up rather than solved.
@@ -56,13 +56,14 @@ impl Replica<'_> {
         self.now += passed;
         self.next_steps(steps as u32);
         let sums = &mut self.totals;
-        sums.busy += passed;
         sums.steps += steps;
-        sums.decode_steps += steps;
         sums.decoded += steps * decode;
-        let pairs = steps * (steps - 1) / 2;
-        sums.context_read += u128::from(self.kv) * u128::from(steps)
-            + u128::from(decode * growth) * u128::from(pairs);
+        let (pairs, grown) = (steps * (steps - 1) / 2, decode * growth);
+        sums.context_read += if steps <= FEW {
+            u128::from(self.kv * steps + grown * pairs)
+        } else {
+            u128::from(self.kv) * u128::from(steps) + u128::from(grown) * u128::from(pairs)
+        };
         self.kv += steps * decode * growth;
         if steps == u64::from(ahead) {
             self.complete_ended(observer);
@@ -102,7 +103,7 @@ impl Replica<'_> {
         let mut residue = self.residue;
         for _ in 0..rest {
             blocks += u64::from(self.claims[residue as usize]);
-            residue = if residue + 1 < period { residue + 1 } else { 0 };
+            residue = wrapped(residue + 1, period);
         }
         blocks
     }

@@ -25,6 +25,12 @@ use crate::time::EngineTime;
 /// Bits of a tick that are below a picosecond.
 const BELOW: u64 = (1 << TICK_BITS) - 1;
 
+/// `number` less `period` where it has reached it, without a branch: it cannot be foretold.
+#[inline(always)]
+fn wrapped(number: u32, period: u32) -> u32 {
+    number - period * u32::from(number >= period)
+}
+
 /// One replica. Feed it requests in order of arrival with [`Replica::enqueue`] and let it run with
 /// [`Replica::advance`].
 #[derive(Debug, Clone)]
@@ -54,6 +60,10 @@ pub struct Replica<'a> {
     ready: Vec<u32>,
     takes_handed: bool,
     gaps: Gaps,
+    /// Picoseconds without a step.
+    idle: u64,
+    /// Steps in which nothing decoded.
+    bare_steps: u64,
     in_system: u64,
     counted_until: u64,
     totals: Totals,
@@ -84,6 +94,8 @@ impl<'a> Replica<'a> {
             ready: Vec::new(),
             takes_handed: false,
             gaps: Gaps::default(),
+            idle: 0,
+            bare_steps: 0,
             in_system: 0,
             counted_until: 0,
             totals: Totals::default(),
@@ -99,7 +111,7 @@ impl<'a> Replica<'a> {
             return false;
         }
         self.takes_handed |= request.handed;
-        let index = self.calls.add(Call::new(id, &request));
+        let index = self.calls.add(id, &request);
         self.line.push(index, &mut self.calls);
         true
     }
@@ -123,7 +135,12 @@ impl<'a> Replica<'a> {
     /// The sums so far.
     #[must_use]
     pub fn totals(&self) -> Totals {
-        Totals { most_blocks: self.total_blocks - self.least_blocks, ..self.totals }
+        Totals {
+            busy: self.now - self.idle,
+            decode_steps: self.totals.steps - self.bare_steps,
+            most_blocks: self.total_blocks - self.least_blocks,
+            ..self.totals
+        }
     }
 
     /// End of the last step.
@@ -157,13 +174,14 @@ impl<'a> Replica<'a> {
     /// Runs every step that starts before `until`; all requests that arrive before `until` must
     /// have been handed over.
     pub fn advance<O: Observer>(&mut self, until: EngineTime, observer: &mut O) {
-        self.meet(observer);
+        self.meet_late(observer);
         while self.now < until.0 {
             if self.is_idle() {
                 let next = self.line.next_arrival();
                 if next >= until.0 {
                     return;
                 }
+                self.idle += next - self.now;
                 (self.now, self.below) = (next, 0);
             } else {
                 match self.quiet_until(until.0) {
@@ -213,6 +231,12 @@ impl<'a> Replica<'a> {
         }
     }
 
+    #[inline(never)]
+    fn meet_late<O: Observer>(&mut self, observer: &mut O) {
+        self.meet(observer);
+    }
+
+    #[inline(always)]
     fn take_arrivals(&mut self) {
         while self.line.next_arrival() <= self.now {
             let at = self.line.join(&mut self.calls);
@@ -276,7 +300,7 @@ impl<'a> Replica<'a> {
     }
 
     /// Books a call that is done now and whose memory has been returned.
-    #[inline]
+    #[inline(always)]
     fn complete<O: Observer>(&mut self, index: u32, retained: Retained, observer: &mut O) {
         self.count_until(self.now);
         self.in_system -= 1;

@@ -2,7 +2,7 @@
 
 use super::super::Prefill;
 use super::super::request::Observer;
-use super::{BELOW, Replica};
+use super::{BELOW, Replica, wrapped};
 use crate::hardware::{DecodeRun, StepWork, TICK_BITS};
 use crate::time::EngineTime;
 
@@ -51,13 +51,11 @@ impl Replica<'_> {
     #[inline]
     fn pass_time(&mut self, work: &StepWork) {
         let ticks = self.below + self.step_time.ticks(work);
-        let before = self.now;
         self.now += ticks >> TICK_BITS;
         self.below = ticks & BELOW;
         let sums = &mut self.totals;
-        sums.busy += self.now - before;
+        self.bare_steps += u64::from(work.decode == 0);
         sums.steps += 1;
-        sums.decode_steps += u64::from(work.decode > 0);
         sums.decoded += work.decode;
         sums.context_read += u128::from(work.kv);
         sums.prefilled += work.prefill;
@@ -69,11 +67,11 @@ impl Replica<'_> {
         self.step = self.step.wrapping_add(steps);
         let period = self.blocks.period as u32;
         let residue = self.residue + steps;
-        self.residue = if residue < period { residue } else { residue % period };
+        self.residue = if steps <= period { wrapped(residue, period) } else { residue % period };
     }
 
     /// Completes the sequences that end with the present step number.
-    #[inline]
+    #[inline(always)]
     pub(super) fn complete_ended<O: Observer>(&mut self, observer: &mut O) {
         while let Some(index) = self.calls.take_ended(self.step) {
             let call = &self.calls[index];
@@ -84,6 +82,7 @@ impl Replica<'_> {
     }
 
     /// Gives the calls whose prompt is done their next token and lets them decode.
+    #[inline(always)]
     fn start_ready<O: Observer>(&mut self, observer: &mut O) {
         for place in 0..self.ready.len() {
             let index = self.ready[place];

@@ -34,18 +34,20 @@ pub fn simulation_json(report: &SimulationReport<'_>) -> String {
 }
 
 fn deployment(report: &SimulationReport<'_>) -> Value {
-    let model = report.deployment;
+    let (model, ranks) = (report.deployment, report.words.ranks);
+    let scheduler = &model.replica.scheduler;
     json!({
         "model": report.words.model,
         "accelerator": report.words.accelerator,
         "gpus": model.gpus(),
-        "gpus_per_replica": model.replica.gpus,
-        "replicas": model.replicas,
-        "prefill_replicas": model.prefill.as_ref().map_or(0, |pool| pool.replicas),
+        "gpus_per_replica": model.replica.gpus * ranks,
+        "attention_ranks_per_replica": ranks,
+        "replicas": model.replicas / ranks,
+        "prefill_replicas": model.prefill.as_ref().map_or(0, |pool| pool.replicas / ranks),
         "clusters": report.outcome.clusters,
-        "kv_tokens_per_replica": model.replica.kv_tokens,
-        "max_sequences": model.replica.scheduler.max_sequences,
-        "token_budget": model.replica.scheduler.token_budget,
+        "kv_tokens_per_rank": model.replica.kv_tokens,
+        "max_sequences_per_rank": scheduler.max_sequences,
+        "token_budget_per_rank": scheduler.token_budget,
     })
 }
 

@@ -21,6 +21,8 @@ pub struct DeploymentWords {
     pub accelerator: String,
     /// How many replicas of how many GPUs.
     pub layout: String,
+    /// Ranks of data-parallel attention of a replica: what the engine counts as replicas.
+    pub ranks: u32,
 }
 
 /// What was replayed.
@@ -60,6 +62,8 @@ pub struct SimulationReport<'a> {
     pub concurrency: Option<u32>,
     /// The trace that was replayed.
     pub trace: Option<&'a TraceWords>,
+    /// Requests that a steady state needs, where fewer were asked for.
+    pub advised: Option<u64>,
     /// Independent repetitions.
     pub replications: u32,
     /// Seed of every random stream.
@@ -85,11 +89,15 @@ impl SimulationReport<'_> {
 
     /// Whether the number of calls in the system grows for as long as the run lasts: beyond chance
     /// and beyond one call in a hundred. A trace is served to its end, so there the mean load says
-    /// it.
+    /// it; so it does in runs that are too short to tell an overload from a warm-up.
     #[must_use]
     pub fn overloaded(&self) -> bool {
-        if self.rate.is_none() || self.trace.is_some() {
-            return self.trace.is_some() && self.load().is_some_and(|load| load > 1.0);
+        if self.concurrency.is_some() {
+            return false;
+        }
+        let beyond = self.load().is_some_and(|load| load > 1.0);
+        if self.trace.is_some() || (self.advised.is_some() && !beyond) {
+            return beyond;
         }
         let (growth, arrived) = (self.outcome.growth, self.total(|w| w.arrived.mean));
         let chance = match self.outcome.shards {
@@ -106,47 +114,16 @@ impl SimulationReport<'_> {
     /// The finding: one sentence or a few.
     #[must_use]
     pub fn finding(&self) -> String {
-        let value = |value: f64| Scale::ONE.value(value);
-        let (arrived, completed) =
-            (self.total(|w| w.arrived.mean), self.total(|w| w.completed.mean));
-        let gpus = self.deployment.gpus();
-        let load = self
-            .load()
-            .map_or(String::new(), |load| format!(" ({} % of capacity)", value(load * 100.0)));
-        let gpus = if gpus == 1 { "1 GPU".to_owned() } else { format!("{gpus} GPUs") };
-        let mut text = match (self.overloaded(), self.trace) {
-            (true, Some(_)) => format!(
-                "Overloaded: the trace brings {} requests/s on average{load} and {gpus} fall \
-                 behind; the percentiles grow with its length.",
-                value(self.rate.unwrap_or(0.0)),
-            ),
-            (true, None) => format!(
-                "Overloaded: {} requests/s arrive{load} and {gpus} complete {}; the queue grows \
-                 by {} requests/s, and these percentiles grow with the length of the run.",
-                value(arrived),
-                value(completed),
-                value(self.outcome.growth.mean),
-            ),
-            (false, _) => match self.concurrency {
-                Some(users) => format!(
-                    "{gpus} complete {} requests/s for {users} users who each have one at a time.",
-                    value(completed)
-                ),
-                None => format!("{gpus} complete {} requests/s{load}.", value(completed)),
-            },
-        };
+        let mut text = self.served();
+        let several = self.classes.len() > 1;
         for (class, workload) in self.classes.iter().zip(&self.outcome.workloads) {
-            let name =
-                if self.classes.len() > 1 { format!("{}: ", class.name) } else { String::new() };
+            let name = if several { format!(" for {}", class.name) } else { String::new() };
             let Some(promise) = promise(class) else { continue };
-            let attained = percent(workload.attainment);
-            let kept = match workload.attainment.mean {
-                mean if mean >= KEPT => "kept",
-                _ => "missed",
-            };
+            let kept = if workload.attainment.mean >= KEPT { "met" } else { "missed" };
             text += &format!(
-                " {name}{attained} % of the calls within {promise}: a promise for 99 % of them is \
-                 {kept}."
+                " The SLO is {kept}{name}: {} % of the calls stay within {promise}, 99 % are asked \
+                 for.",
+                percent(workload.attainment)
             );
         }
         let rejected = self.total(|w| w.rejected.mean * w.counted as f64);
@@ -154,10 +131,56 @@ impl SimulationReport<'_> {
             let counted = self.total(|workload| workload.counted as f64);
             text += &format!(
                 " {} % of the calls need more context than a replica holds and are rejected.",
-                value(100.0 * rejected / counted)
+                Scale::ONE.value(100.0 * rejected / counted)
+            );
+        }
+        if let Some(requests) = self.advised {
+            text += &format!(
+                " These runs are too short for a steady state: give --requests {requests} or more."
             );
         }
         text
+    }
+
+    /// What comes and what is done.
+    fn served(&self) -> String {
+        let value = |value: f64| Scale::ONE.value(value);
+        let gpus = match self.deployment.gpus() {
+            1 => "1 GPU".to_owned(),
+            gpus => format!("{gpus} GPUs"),
+        };
+        let load = self
+            .load()
+            .map_or(String::new(), |load| format!(" ({} % of capacity)", value(load * 100.0)));
+        let arrived = value(self.total(|workload| workload.arrived.mean));
+        let completed = value(self.total(|workload| workload.completed.mean));
+        if self.overloaded() && self.trace.is_some() {
+            return format!(
+                "Overloaded: the trace brings {} requests/s on average{load} to {gpus}, and these \
+                 percentiles grow with its length.",
+                value(self.rate.unwrap_or(0.0)),
+            );
+        }
+        if self.overloaded() {
+            return format!(
+                "Overloaded: {arrived} requests/s arrive{load} and {gpus} complete {completed}; \
+                 the queue grows by {} requests/s, and these percentiles grow with the length of \
+                 the run.",
+                value(self.outcome.growth.mean),
+            );
+        }
+        let users = self.concurrency.map_or(String::new(), |users| {
+            format!(" for {users} users who each have one at a time")
+        });
+        let latency = match self.outcome.workloads.as_slice() {
+            [workload] => format!(
+                " with TTFT P99 {} and TPOT P99 {}",
+                time(workload.ttft.points[3].mean),
+                time(workload.tpot.points[3].mean)
+            ),
+            _ => String::new(),
+        };
+        format!("{gpus} complete {completed} requests/s{users}{load}{latency}.")
     }
 }
 
@@ -183,15 +206,17 @@ fn promise(class: &CallClass) -> Option<String> {
     }
 }
 
-/// A time in the unit that people would use.
+/// A time in the unit that people would use, three digits.
 fn time(seconds: f64) -> String {
     let plain = |value: f64| {
-        let text = format!("{value:.3}");
+        let text = Scale::ONE.value(value);
+        if !text.contains('.') {
+            return text;
+        }
         text.trim_end_matches('0').trim_end_matches('.').to_owned()
     };
-    if seconds < 1.0 {
-        format!("{} ms", plain(seconds * 1e3))
-    } else {
-        format!("{} s", plain(seconds))
+    match seconds {
+        s if s < 1.0 => format!("{} ms", plain(s * 1e3)),
+        s => format!("{} s", plain(s)),
     }
 }

@@ -158,9 +158,10 @@ fn foundations(report: &SimulationReport<'_>) -> Vec<String> {
     )];
     let scheduler = &report.deployment.replica.scheduler;
     lines.push(format!(
-        "Scheduler: {:?} prefill, {} sequences, {} tokens a step, {} context tokens of memory a \
-         replica.",
-        scheduler.prefill,
+        "Scheduler of each {}: {} prefill, {} sequences, {} tokens a step, memory for {} tokens \
+         of context.",
+        if words.ranks > 1 { "rank" } else { "replica" },
+        format!("{:?}", scheduler.prefill).to_lowercase(),
         scheduler.max_sequences,
         scheduler.token_budget,
         Scale::ONE.value(report.deployment.replica.kv_tokens as f64),

@@ -54,9 +54,13 @@ pub(super) fn layouts(scenario: &Scenario, faults: &mut Faults) {
             let path = path.key(name);
             faults.known(path.clone(), "accelerator", name, &scenario.hardware);
             if let Some(accelerator) = scenario.hardware.get(name) {
-                size(faults, &path.key("gpus"), layout, accelerator);
-                if let Some(model) = scenario.models.get(&deployment.model) {
-                    memory(faults, &path.key("gpus"), layout, accelerator, model);
+                let sized = size(faults, &path.key("gpus"), layout, accelerator);
+                let model = scenario.models.get(&deployment.model).filter(|_| sized);
+                if let Some(model) = model {
+                    let place = path.key("attention_ranks");
+                    if ranks(faults, &place, (layout, deployment), model) {
+                        memory(faults, &path.key("gpus"), layout, accelerator, model);
+                    }
                 }
             }
         }
@@ -64,7 +68,7 @@ pub(super) fn layouts(scenario: &Scenario, faults: &mut Faults) {
 }
 
 /// A replica stays inside a scale-up domain and inside the serving GPUs of a unit.
-fn size(faults: &mut Faults, path: &Path, layout: &Layout, accelerator: &Accelerator) {
+fn size(faults: &mut Faults, path: &Path, layout: &Layout, accelerator: &Accelerator) -> bool {
     let most = accelerator.scale_up_domain.min(accelerator.unit.serving);
     let message = format!(
         "a replica of {} GPUs does not fit: {} has {most} in reach",
@@ -72,6 +76,33 @@ fn size(faults: &mut Faults, path: &Path, layout: &Layout, accelerator: &Acceler
     );
     let fits = (1..=most).contains(&layout.gpus);
     faults.require(fits, path.clone(), &message, &format!("1 to {most}"));
+    fits
+}
+
+/// Attention ranks split the GPUs evenly, each has a sequence at least, and the model has experts
+/// to spread over them.
+fn ranks(
+    faults: &mut Faults,
+    path: &Path,
+    (layout, deployment): (&Layout, &Deployment),
+    model: &Llm,
+) -> bool {
+    let Some(ranks) = layout.attention_ranks else { return true };
+    let (gpus, most) = (layout.gpus, deployment.scheduler.max_sequences);
+    let even = ranks > 0 && gpus.is_multiple_of(ranks);
+    let message = format!("{ranks} attention ranks do not split {gpus} GPUs evenly");
+    let fitting: Vec<String> =
+        (1..=gpus).filter(|r| gpus.is_multiple_of(*r)).map(|r| r.to_string()).collect();
+    let help = format!("one of {}", fitting.join(", "));
+    faults.require(even, path.clone(), &message, &help);
+    let spread = ranks <= 1 || model.experts.is_some();
+    let message = format!("{} has no experts to spread over {ranks} attention ranks", model.label);
+    let help = "leave `attention_ranks` out: copies of a dense model are replicas of their own";
+    faults.require(spread, path.clone(), &message, help);
+    let filled = ranks <= most;
+    let message = format!("{ranks} attention ranks share {most} sequences: some have none");
+    faults.require(filled, path.clone(), &message, "fewer ranks, or more `max_sequences`");
+    even && spread && filled
 }
 
 /// The weights leave room for context at the model's central size. In a world that draws a larger
@@ -84,25 +115,39 @@ fn memory(
     model: &Llm,
 ) {
     let model = model.scaled(model.size.central());
-    let holds = |gpus: u32| {
-        kv_capacity(accelerator, &model, gpus, layout.precision).is_some_and(|tokens| tokens >= 1.0)
+    let holds = |layout: &Layout| {
+        let width = layout.width(&model);
+        let tokens = kv_capacity(accelerator, &model, width, layout.precision);
+        tokens.is_some_and(|tokens| tokens >= 1.0) && width.gpus.is_multiple_of(width.ranks)
     };
-    if !holds(layout.gpus) {
-        let message = format!(
-            "{} has {:.0} GB of weights; {} x {} with {:.0} GB leave no room for context",
-            model.label,
-            model.params.0 * layout.precision.bytes_per_weight() / 1e9,
-            layout.gpus,
-            accelerator.label,
-            accelerator.memory.0 * f64::from(layout.gpus) / 1e9
-        );
-        let help = match (layout.gpus..=accelerator.scale_up_domain).find(|gpus| holds(*gpus)) {
+    if holds(layout) {
+        return;
+    }
+    let ranks = layout.width(&model).ranks;
+    let copies = match ranks {
+        1 => String::new(),
+        _ => format!(" and a copy of all but the experts on each of {ranks} attention ranks"),
+    };
+    let message = format!(
+        "{} has {:.0} GB of weights{copies}; {} x {} with {:.0} GB leave no room for context",
+        model.label,
+        model.params.0 * layout.precision.bytes_per_weight() / 1e9,
+        layout.gpus,
+        accelerator.label,
+        accelerator.memory.0 * f64::from(layout.gpus) / 1e9
+    );
+    let with = |gpus| Layout { gpus, ..layout.clone() };
+    let fewer = |ranks| Layout { attention_ranks: Some(ranks), ..layout.clone() };
+    let help = if let Some(ranks) = (1..ranks).rev().find(|ranks| holds(&fewer(*ranks))) {
+        format!("use {ranks} attention ranks, fewer bits, or leave the layout out")
+    } else {
+        match (layout.gpus..=accelerator.scale_up_domain).find(|gpus| holds(&with(*gpus))) {
             Some(gpus) => format!("use at least {gpus} GPUs, fewer bits, or leave the layout out"),
             None => "use fewer bits or leave the layout out: the scale-up links reach no further"
                 .to_owned(),
-        };
-        faults.add(path.clone(), message, help);
-    }
+        }
+    };
+    faults.add(path.clone(), message, help);
 }
 
 /// A promise is not below what a call takes alone on the reference or the candidate, with the best
@@ -158,8 +203,10 @@ fn lone(scenario: &Scenario, name: &str, accelerator: &str) -> Option<LoneCall> 
         .into_iter()
         .filter_map(|year| {
             let speed = scenario.central_speed((name, workload), hardware, year);
-            let replica = ReplicaModel::new(hardware, &model, layout, deployment, speed)?;
-            Some(replica.lone_call(&CallShape::central(workload, year)?))
+            let calls = CallShape::central(workload, year)?;
+            let place = (layout, deployment);
+            let replica = ReplicaModel::new(hardware, &model, place, &calls.means(), speed)?;
+            Some(replica.lone_call(&calls))
         })
         .reduce(|a, b| {
             let less = |a: Seconds, b: Seconds| Seconds(a.0.min(b.0));
