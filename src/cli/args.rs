@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use super::simulate::SimulateArguments;
 use crate::scenario::{DEFAULT, ScenarioError, ScenarioText};
 
 /// How much external GPU capacity do we need, year by year, and how sure are we?
@@ -33,6 +34,8 @@ pub enum Command {
     Init(InitArguments),
     /// Say what a field of a scenario means: form, unit, range, default, who uses it
     Explain(ExplainArguments),
+    /// One deployment, request by request: latencies, throughput, goodput and their errors
+    Simulate(Box<SimulateArguments>),
     /// Loss of load of a reliability test system (two-state units against an hourly load)
     Adequacy(AdequacyArguments),
     /// Print the completion script of a shell

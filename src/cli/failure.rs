@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use crate::demand::{TraceError, TraceFault};
 use crate::report::ReportError;
 use crate::scenario::ScenarioError;
 use crate::scenario::describe::UnknownField;
@@ -15,6 +16,9 @@ pub enum Failure {
     /// What was typed cannot be meant.
     #[error("error: {0}")]
     Usage(String),
+    /// A trace cannot be read or is wrong.
+    #[error("error: {0}")]
+    Trace(#[from] TraceError),
     /// The scenario is well formed but cannot be planned for.
     #[error("error: {0}")]
     Unplannable(String),
@@ -61,6 +65,10 @@ impl Failure {
         match self {
             Self::Scenario(fault) | Self::Point { fault, .. } => fault.exit_code(),
             Self::Usage(_) | Self::UnknownField(_) | Self::Unplannable(_) => 2,
+            Self::Trace(error) => match error.fault {
+                TraceFault::Io(_) => 1,
+                _ => 2,
+            },
             Self::Report(_) | Self::Unit { .. } | Self::Print(_) | Self::Threads(_) => 1,
             Self::Interrupted | Self::SweepInterrupted => 130,
         }

@@ -10,6 +10,7 @@ mod init;
 mod manual;
 mod progress;
 mod run;
+mod simulate;
 mod sweep;
 
 pub use args::{
@@ -17,6 +18,7 @@ pub use args::{
     InitArguments, ManArguments, RunArguments, Source, SweepArguments,
 };
 pub use failure::Failure;
+pub use simulate::{DeploymentArguments, SimulateArguments, TrafficArguments};
 
 use std::io::{ErrorKind, IsTerminal, Write};
 use std::process::ExitCode;
@@ -34,6 +36,7 @@ pub fn main() -> ExitCode {
         Some(Command::Check(check)) => check::check(&check),
         Some(Command::Explain(path)) => explain::explain(&path),
         Some(Command::Sweep(sweep)) => sweep::sweep(&sweep),
+        Some(Command::Simulate(simulate)) => simulate::simulate(&simulate),
         Some(Command::Adequacy(adequacy)) => adequacy::adequacy(&adequacy),
         Some(Command::Init(init)) => init::init(&init),
         Some(Command::Completions(completions)) => manual::completions(&completions),

@@ -10,6 +10,7 @@ mod error;
 mod folder;
 mod heat;
 mod rounding;
+mod simulate;
 mod summary;
 mod sweep;
 #[cfg(feature = "parquet")]
@@ -24,6 +25,9 @@ pub use columns::{metric_names, sweep_rows};
 pub use error::ReportError;
 pub use folder::{Staged, check_folder, write_folder};
 pub use heat::{Cell, Heat, Panel, Side};
+pub use simulate::{
+    DeploymentWords, SimulationReport, Speed, TraceWords, simulation_json, simulation_table,
+};
 pub use summary::summary_json;
 pub use sweep::SweepTable;
 pub use table::table;

@@ -306,7 +306,7 @@ fn short(value: f64) -> String {
 }
 
 /// Words filled into lines of at most `width` characters; later lines start with `indent`.
-fn wrapped(text: &str, width: usize, indent: &str) -> String {
+pub(super) fn wrapped(text: &str, width: usize, indent: &str) -> String {
     let mut out = String::new();
     let mut column = 0;
     for word in text.split_whitespace() {

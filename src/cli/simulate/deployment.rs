@@ -1,0 +1,404 @@
+//! From options and a scenario to the deployment and its workloads: names are looked up, sizes are
+//! checked, and everything that is wrong is said with what to change.
+
+use std::collections::BTreeMap;
+
+use super::args::{DeploymentArguments, SimulateArguments};
+use super::read;
+use crate::cli::{Failure, Source};
+use crate::demand::{Service, Workload};
+use crate::engine::{
+    CallClass, CallMeans, CallShape, ClusterModel, Deployment, LatencyLimits, Layout, Patience,
+    Prefill, PrefillPool, ReplicaModel, Router, Scheduler, Transfer,
+};
+use crate::hardware::{Accelerator, Llm, Precision, Roofline, accelerators, kv_capacity, models};
+use crate::report::DeploymentWords;
+use crate::scenario::{Scenario, known_names};
+use crate::units::{BytesPerSecond, Factor, Seconds};
+
+/// What a scenario gives to begin with.
+pub(super) struct Base {
+    scenario: Scenario,
+    workloads: Vec<String>,
+    /// Decimal year of the central case.
+    year: f64,
+}
+
+fn usage(message: impl Into<String>) -> Failure {
+    Failure::Usage(message.into())
+}
+
+fn find<'a, T>(
+    own: Option<&'a BTreeMap<String, T>>,
+    shipped: &'a BTreeMap<String, T>,
+    what: &str,
+    name: &str,
+) -> Result<&'a T, Failure> {
+    let found = own.and_then(|own| own.get(name)).or_else(|| shipped.get(name));
+    let known = shipped.keys().chain(own.into_iter().flat_map(BTreeMap::keys));
+    let names: std::collections::BTreeSet<&str> = known.map(String::as_str).collect();
+    found.ok_or_else(|| usage(format!("there is no {what} `{name}`: {}", known_names(name, names))))
+}
+
+impl Base {
+    /// Reads the scenario, if one is named.
+    pub(super) fn load(arguments: &SimulateArguments) -> Result<Option<Self>, Failure> {
+        let Some(config) = &arguments.scenario else { return Ok(None) };
+        let source = Source { config: Some(config.clone()), set: arguments.set.clone() };
+        let scenario = source.text()?.scenario()?;
+        let known = || known_names("", scenario.workloads.keys().map(String::as_str));
+        if arguments.workload.is_empty() {
+            return Err(usage(format!(
+                "of a scenario, --workload says which of its workloads is served: {}",
+                known()
+            )));
+        }
+        let none = BTreeMap::new();
+        for (index, name) in arguments.workload.iter().enumerate() {
+            find(Some(&scenario.workloads), &none, "workload", name)?;
+            if arguments.workload[..index].contains(name) {
+                return Err(usage(format!("--workload names `{name}` twice")));
+            }
+        }
+        let year = f64::from(arguments.year.unwrap_or(scenario.horizon.first_year)) + 0.5;
+        Ok(Some(Self { workloads: arguments.workload.clone(), year, scenario }))
+    }
+
+    fn first(&self) -> (&str, &Workload, &Deployment) {
+        let name = &self.workloads[0];
+        (name, &self.scenario.workloads[name], &self.scenario.deployments[name])
+    }
+}
+
+/// The deployment and how it is called.
+pub(super) fn deployment(
+    arguments: &DeploymentArguments,
+    base: Option<&Base>,
+    calls: &CallMeans,
+) -> Result<(ClusterModel, DeploymentWords), Failure> {
+    let scheduler = scheduler(arguments, base)?;
+    let router = router(arguments, base)?;
+    let (replica, transfer, mut words) = match arguments.step_time {
+        Some(times) => (
+            measured(arguments, times, scheduler, router),
+            None,
+            DeploymentWords {
+                model: "measured step time".to_owned(),
+                accelerator: "GPUs".to_owned(),
+                layout: String::new(),
+                ranks: 1,
+            },
+        ),
+        None => priced(arguments, base, (scheduler, router), calls)?,
+    };
+    let (prefill, decode) = arguments.disaggregated.unwrap_or((0, arguments.replicas.unwrap_or(8)));
+    let ranks = words.ranks;
+    let gpus = match replica.gpus * ranks {
+        1 => "1 GPU".to_owned(),
+        gpus => format!("{gpus} GPUs"),
+    };
+    let replicas = match prefill {
+        0 if decode == 1 => format!("1 replica of {gpus}"),
+        0 => format!("{decode} replicas of {gpus} each"),
+        _ => format!("{prefill} prefill and {decode} decode replicas of {gpus} each"),
+    };
+    let split = if ranks > 1 { format!(" in {ranks} attention ranks") } else { String::new() };
+    words.layout = format!("{replicas}{split}{}", words.layout);
+    let prefill = transfer.filter(|_| prefill > 0).map(|transfer| PrefillPool {
+        replica: replica.clone(),
+        replicas: prefill * ranks,
+        transfer,
+    });
+    let model = ClusterModel { replica, replicas: decode * ranks, prefill };
+    let clusters = crate::study::clusters_of(&model);
+    let decode = model.replicas;
+    let fewest = model.prefill.as_ref().map_or(decode, |pool| decode.min(pool.replicas));
+    if fewest < clusters {
+        return Err(usage(format!(
+            "so many replicas make {clusters} clusters of at most {}, and each needs at least one \
+             prefill and one decode replica: give at least {clusters} of both",
+            crate::study::CLUSTER
+        )));
+    }
+    Ok((model, words))
+}
+
+fn scheduler(arguments: &DeploymentArguments, base: Option<&Base>) -> Result<Scheduler, Failure> {
+    let usual = Scheduler { max_sequences: 256, token_budget: 2_048, prefill: Prefill::Chunked };
+    let own = base.map_or(usual, |base| base.first().2.scheduler.clone());
+    let max_sequences = arguments.max_sequences.unwrap_or(own.max_sequences);
+    let token_budget = arguments.token_budget.unwrap_or(own.token_budget);
+    if token_budget < max_sequences {
+        return Err(usage(format!(
+            "a token budget of {token_budget} is smaller than {max_sequences} sequences, each of \
+             which takes a token of every step: raise --token-budget or lower --max-sequences"
+        )));
+    }
+    let prefill = arguments.prefill_kind().unwrap_or(own.prefill);
+    Ok(Scheduler { max_sequences, token_budget, prefill })
+}
+
+fn router(arguments: &DeploymentArguments, base: Option<&Base>) -> Result<Router, Failure> {
+    let own = base.map(|base| base.first().2.router.clone());
+    let age_of = |router: &Router| match router {
+        Router::PowerOfTwo(age) | Router::LeastLoaded(age) | Router::SessionAffinity(age) => {
+            Some(*age)
+        }
+        Router::RoundRobin | Router::Random => None,
+    };
+    let given = arguments.report_interval.or_else(|| own.as_ref().and_then(age_of));
+    let age = given.unwrap_or(Seconds(1.0));
+    let router = match (arguments.router.as_deref(), own) {
+        (Some("round_robin"), _) => Router::RoundRobin,
+        (Some("random"), _) => Router::Random,
+        (Some("least_loaded"), _) => Router::LeastLoaded(age),
+        (Some("session_affinity"), _) => Router::SessionAffinity(age),
+        (Some(_), _) | (None, None | Some(Router::PowerOfTwo(_))) => Router::PowerOfTwo(age),
+        (None, Some(Router::LeastLoaded(_))) => Router::LeastLoaded(age),
+        (None, Some(Router::SessionAffinity(_))) => Router::SessionAffinity(age),
+        (None, Some(router)) => router,
+    };
+    if arguments.report_interval.is_some() && age_of(&router).is_none() {
+        return Err(usage(
+            "this router reads no load reports: leave out --report-interval, or use \
+             --router power_of_two, least_loaded or session_affinity",
+        ));
+    }
+    Ok(router)
+}
+
+/// A replica of measured step times.
+fn measured(
+    arguments: &DeploymentArguments,
+    [base, sequence, context, prompt]: [f64; 4],
+    scheduler: Scheduler,
+    router: Router,
+) -> ReplicaModel {
+    let mut roofline = Roofline::affine(base, sequence, context, prompt);
+    roofline.tokens_per_step = arguments.tokens_per_step.unwrap_or(1.0);
+    let kv_tokens = arguments.kv_tokens.unwrap_or(0);
+    ReplicaModel { roofline, kv_tokens, gpus: arguments.gpus.unwrap_or(1), scheduler, router }
+}
+
+/// A replica of a model on an accelerator, by its roofline, and how its contexts are handed on.
+fn priced(
+    arguments: &DeploymentArguments,
+    base: Option<&Base>,
+    (scheduler, router): (Scheduler, Router),
+    calls: &CallMeans,
+) -> Result<(ReplicaModel, Option<Transfer>, DeploymentWords), Failure> {
+    let scenario = base.map(|base| &base.scenario);
+    let reference = scenario.map_or("h100", |scenario| &scenario.reference);
+    let accelerator_name = arguments.accelerator.as_deref().unwrap_or(reference);
+    let own = scenario.map(|scenario| &scenario.hardware);
+    let accelerator = find(own, accelerators(), "accelerator", accelerator_name)?;
+    let usual = base.map_or("llama_8b", |base| &base.first().2.model);
+    let model_name = arguments.model.as_deref().unwrap_or(usual);
+    let own = scenario.map(|scenario| &scenario.models);
+    let llm = find(own, models(), "model", model_name)?;
+    let mut llm = llm.scaled(llm.size.central());
+    if let Some(tokens) = arguments.tokens_per_step {
+        llm.tokens_per_step = Factor(tokens);
+    }
+    let layout = layout(arguments, base, accelerator_name)?;
+    reachable(&layout, accelerator)?;
+    split(&layout, &llm, scheduler.max_sequences)?;
+    let speed = base.map_or(accelerator.realised.central().0, |base| {
+        let (name, workload, _) = base.first();
+        base.scenario.central_speed((name, workload), accelerator, base.year)
+    });
+    let deployment = Deployment {
+        model: model_name.to_owned(),
+        layouts: BTreeMap::new(),
+        scheduler,
+        router,
+        source: None,
+        as_of: None,
+    };
+    let replica = ReplicaModel::new(accelerator, &llm, (&layout, &deployment), calls, speed)
+        .filter(|replica| replica.kv_tokens > 0)
+        .ok_or_else(|| usage(no_room(&layout, accelerator, &llm)))?;
+    let ranks = layout.width(&llm).ranks;
+    let given = arguments.kv_tokens.map(|tokens| tokens / u64::from(ranks));
+    let kv_tokens = given.unwrap_or(replica.kv_tokens);
+    let link: BytesPerSecond = arguments.link.unwrap_or(accelerator.scale_up);
+    let transfer = Transfer {
+        bytes_per_token: llm.kv_per_token,
+        bandwidth: link,
+        latency: arguments.link_latency.unwrap_or(Seconds(1e-3)),
+    };
+    let words = DeploymentWords {
+        model: format!("{} in {}", llm.label, format!("{:?}", layout.precision).to_lowercase()),
+        accelerator: accelerator.label.clone(),
+        layout: match arguments.disaggregated {
+            Some(_) => format!(", links of {} GB/s", link.0 / 1e9),
+            None => String::new(),
+        },
+        ranks,
+    };
+    Ok((ReplicaModel { kv_tokens, ..replica }, Some(transfer), words))
+}
+
+fn layout(
+    arguments: &DeploymentArguments,
+    base: Option<&Base>,
+    accelerator: &str,
+) -> Result<Layout, Failure> {
+    let own = base.and_then(|base| base.first().2.layouts.get(accelerator));
+    if let (None, Some(base), None) = (own, base, arguments.gpus) {
+        let (name, _, deployment) = base.first();
+        let known = deployment.layouts.keys().map(String::as_str);
+        return Err(usage(format!(
+            "the scenario has no layout of `{name}` on `{accelerator}`: give --gpus and \
+             --precision, or another --accelerator ({})",
+            known_names("", known)
+        )));
+    }
+    let usual = Layout { gpus: 1, precision: Precision::Fp8, attention_ranks: None };
+    let own = own.unwrap_or(&usual);
+    let gpus = arguments.gpus.unwrap_or(own.gpus);
+    // Ranks that are stated for another number of GPUs say nothing about this one.
+    let stated = own.attention_ranks.filter(|_| gpus == own.gpus);
+    Ok(Layout {
+        gpus,
+        precision: arguments.precision.unwrap_or(own.precision),
+        attention_ranks: arguments.attention_ranks.or(stated),
+    })
+}
+
+/// Whether attention can be split into the ranks that are asked for.
+fn split(layout: &Layout, llm: &Llm, sequences: u32) -> Result<(), Failure> {
+    let Some(ranks) = layout.attention_ranks.filter(|ranks| *ranks > 1) else { return Ok(()) };
+    if !layout.gpus.is_multiple_of(ranks) {
+        return Err(usage(format!(
+            "{ranks} attention ranks do not split {} GPUs evenly: change --attention-ranks",
+            layout.gpus
+        )));
+    }
+    if llm.experts.is_none() {
+        return Err(usage(format!(
+            "{} has no experts to spread over {ranks} attention ranks: leave out \
+             --attention-ranks",
+            llm.label
+        )));
+    }
+    if ranks > sequences {
+        return Err(usage(format!(
+            "{ranks} attention ranks share {sequences} sequences, and some have none: raise \
+             --max-sequences"
+        )));
+    }
+    Ok(())
+}
+
+fn reachable(layout: &Layout, accelerator: &Accelerator) -> Result<(), Failure> {
+    let most = accelerator.scale_up_domain;
+    if layout.gpus <= most {
+        return Ok(());
+    }
+    Err(usage(format!(
+        "a replica of {} GPUs does not fit: the scale-up links of {} reach {most}; use --gpus 1 \
+         to {most}",
+        layout.gpus, accelerator.label
+    )))
+}
+
+fn no_room(layout: &Layout, accelerator: &Accelerator, llm: &Llm) -> String {
+    let holds = |gpus: u32| {
+        let width = Layout { gpus, ..layout.clone() }.width(llm);
+        let tokens = kv_capacity(accelerator, llm, width, layout.precision);
+        tokens.is_some_and(|tokens| tokens >= 1.0) && gpus.is_multiple_of(width.ranks)
+    };
+    let help = match (layout.gpus..=accelerator.scale_up_domain).find(|gpus| holds(*gpus)) {
+        Some(gpus) => format!("use at least --gpus {gpus}, or fewer bits"),
+        None => "use fewer bits (--precision), a smaller model or another accelerator".to_owned(),
+    };
+    format!(
+        "{} has {:.0} GB of weights; {} x {} with {:.0} GB leave no room for context: {help}",
+        llm.label,
+        llm.params.0 * layout.precision.bytes_per_weight() / 1e9,
+        layout.gpus,
+        accelerator.label,
+        accelerator.memory.0 * f64::from(layout.gpus) / 1e9,
+    )
+}
+
+/// The workloads that are served, with what they are promised.
+pub(super) fn classes(
+    arguments: &SimulateArguments,
+    base: Option<&Base>,
+) -> Result<Vec<CallClass>, Failure> {
+    let names = base.map_or(vec!["calls".to_owned()], |base| base.workloads.clone());
+    let of_each =
+        [("--shares", arguments.shares.len()), ("--priorities", arguments.priorities.len())];
+    for (option, count) in of_each {
+        if count > 0 && count != names.len() {
+            return Err(usage(format!(
+                "{option} has {count} values for {} workloads: give one for each",
+                names.len()
+            )));
+        }
+    }
+    let patience = patience(arguments)?;
+    let class = |(index, name): (usize, &String)| {
+        let traffic = &arguments.traffic;
+        let (mut calls, own) = calls_of(base, name);
+        calls.prompt = traffic.prompt.clone().unwrap_or(calls.prompt);
+        calls.output = traffic.output.clone().unwrap_or(calls.output);
+        calls.cached = traffic.cached.unwrap_or(calls.cached);
+        if traffic.output.is_some() {
+            calls.thinking = None;
+        }
+        CallClass {
+            name: name.clone(),
+            share: arguments.shares.get(index).copied().unwrap_or(1.0),
+            calls,
+            priority: arguments.priorities.get(index).copied().unwrap_or(0),
+            limits: LatencyLimits {
+                ttft_p99: arguments.ttft.unwrap_or(own.ttft_p99),
+                tpot_p99: arguments.tpot.unwrap_or(own.tpot_p99),
+            },
+            patience,
+        }
+    };
+    Ok(names.iter().enumerate().map(class).collect())
+}
+
+/// Calls and promises of a workload of the scenario, or the usual ones. Work that nobody waits
+/// for is promised nothing.
+fn calls_of(base: Option<&Base>, name: &str) -> (CallShape, LatencyLimits) {
+    let usual =
+        |text: &str| read::lengths(text).unwrap_or_else(|_| CallShape::fixed(1, 0.0, 1).prompt);
+    let plain = || CallShape {
+        prompt: usual("uniform(500, 1000)"),
+        output: usual("uniform(200, 500)"),
+        ..CallShape::fixed(1, 0.0, 1)
+    };
+    let Some(base) = base else {
+        let limits = LatencyLimits { ttft_p99: Seconds(1.0), tpot_p99: Seconds(0.05) };
+        return (plain(), limits);
+    };
+    let workload = &base.scenario.workloads[name];
+    let limits = match workload.service {
+        Service::Interactive { ttft_p99, tpot_p99 } => LatencyLimits { ttft_p99, tpot_p99 },
+        Service::Deferrable { .. } => {
+            let never = Seconds(f64::INFINITY);
+            LatencyLimits { ttft_p99: never, tpot_p99: never }
+        }
+    };
+    (CallShape::central(workload, base.year).unwrap_or_else(plain), limits)
+}
+
+fn patience(arguments: &SimulateArguments) -> Result<Option<Patience>, Failure> {
+    let traffic = &arguments.traffic;
+    let Some((timeout, exponential)) = traffic.timeout else { return Ok(None) };
+    let retry = traffic.retry.unwrap_or(0.0);
+    if retry > 0.95 {
+        return Err(usage(
+            "--retry allows at most 95%: users who never give up could keep a deployment busy for \
+             ever",
+        ));
+    }
+    let retry_after = traffic.retry_after.unwrap_or(Seconds(5.0));
+    Ok(Some(Patience { timeout, exponential, retry, retry_after }))
+}

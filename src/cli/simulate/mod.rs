@@ -1,0 +1,158 @@
+//! `sparkgap simulate`: one deployment under its traffic, request by request.
+
+mod args;
+mod deployment;
+mod read;
+mod traffic;
+
+pub use args::{DeploymentArguments, SimulateArguments, TrafficArguments};
+
+use std::path::Path;
+use std::time::Instant;
+
+use self::deployment::Base;
+use super::progress::{bar, watch_interrupt};
+use super::{Failure, print, use_threads};
+use crate::demand::{PrefixHits, Trace, TraceError, TraceRow};
+use crate::engine::{CallClass, ClusterModel, Pattern};
+use crate::report::{
+    DeploymentWords, SimulationReport, Speed, TraceWords, simulation_json, simulation_table,
+};
+use crate::study::{
+    CLUSTER, LengthSums, Watch, clusters_of, deployment_capacity, mixed_means, replay_deployment,
+    simulate_deployment,
+};
+
+/// Simulates a deployment and prints what its calls experience.
+pub(super) fn simulate(arguments: &SimulateArguments) -> Result<(), Failure> {
+    let base = Base::load(arguments)?;
+    let classes = deployment::classes(arguments, base.as_ref())?;
+    let means = mixed_means(&classes);
+    let (model, words) = deployment::deployment(&arguments.deployment, base.as_ref(), &means)?;
+    let stop = watch_interrupt(Failure::Interrupted);
+    use_threads(arguments.threads)?;
+    if let Some(file) = &arguments.traffic.trace {
+        return replay(arguments, file, &model, &words, &classes);
+    }
+    let sent = traffic::sent(arguments, model, classes)?;
+    let begun = Instant::now();
+    let bar = bar(0, "simulating", arguments.json);
+    let watch = Watch { begun: &|shards| bar.set_length(shards), done: &|| bar.inc(1), stop };
+    let simulated = simulate_deployment(&sent.simulation, watch);
+    bar.finish_and_clear();
+    let (outcome, effort) = simulated.ok_or(Failure::Interrupted)?;
+    let simulation = &sent.simulation;
+    let concurrency = match simulation.traffic.pattern {
+        Pattern::Closed { concurrency } => Some(concurrency),
+        Pattern::Open { .. } => None,
+    };
+    tell(
+        arguments,
+        &SimulationReport {
+            outcome: &outcome,
+            deployment: &simulation.deployment,
+            words: &words,
+            classes: &simulation.traffic.classes,
+            capacity: Some(sent.capacity),
+            rate: sent.rate,
+            concurrency,
+            trace: None,
+            advised: sent.advised,
+            replications: simulation.replications,
+            seed: simulation.seed,
+            speed: Speed {
+                wall_seconds: begun.elapsed().as_secs_f64(),
+                cpu_seconds: effort.cpu_seconds,
+            },
+        },
+    )
+}
+
+fn tell(arguments: &SimulateArguments, report: &SimulationReport<'_>) -> Result<(), Failure> {
+    print(&if arguments.json { simulation_json(report) } else { simulation_table(report) })
+}
+
+/// Requests of a trace, as long as they can be read.
+struct Rows {
+    trace: Trace,
+    left: u64,
+    sums: LengthSums,
+    last: f64,
+    fault: Option<TraceError>,
+}
+
+impl Iterator for Rows {
+    type Item = TraceRow;
+
+    fn next(&mut self) -> Option<TraceRow> {
+        self.left = self.left.checked_sub(1)?;
+        match self.trace.next()? {
+            Ok(row) => {
+                self.sums.add([row.prompt, row.cached, row.output]);
+                self.last = row.arrival.seconds();
+                Some(row)
+            }
+            Err(fault) => {
+                self.fault = Some(fault);
+                self.left = 0;
+                None
+            }
+        }
+    }
+}
+
+/// Replays a trace once.
+fn replay(
+    arguments: &SimulateArguments,
+    file: &Path,
+    model: &ClusterModel,
+    words: &DeploymentWords,
+    classes: &[CallClass],
+) -> Result<(), Failure> {
+    let usage = |message: &str| Err(Failure::Usage(message.to_owned()));
+    let [class] = classes else {
+        return usage("a trace has one kind of calls: name one --workload");
+    };
+    if arguments.replications.is_some_and(|count| count > 1) {
+        return usage("a trace is replayed once: leave out --replications");
+    }
+    if clusters_of(model) > 1 {
+        return usage(&format!("a trace is replayed on one cluster of at most {CLUSTER} replicas"));
+    }
+    let traffic = &arguments.traffic;
+    let hits = traffic.prefix_hits.unwrap_or(PrefixHits::None);
+    let trace = Trace::open(file, traffic.format, hits)?;
+    let trace = trace.at_speed(traffic.speed.unwrap_or(1.0))?;
+    let left = arguments.requests.unwrap_or(u64::MAX);
+    let mut rows = Rows { trace, left, sums: LengthSums::default(), last: 0.0, fault: None };
+    let begun = Instant::now();
+    let (outcome, effort) = replay_deployment(model, class, &mut rows, arguments.seed);
+    if let Some(fault) = rows.fault {
+        return Err(fault.into());
+    }
+    let Some(means) = rows.sums.means() else {
+        return usage("the trace has no requests with tokens of prompt and output");
+    };
+    let trace =
+        TraceWords { file: file.display().to_string(), skipped: rows.trace.counts().skipped_empty };
+    tell(
+        arguments,
+        &SimulationReport {
+            outcome: &outcome,
+            deployment: model,
+            words,
+            classes,
+            capacity: deployment_capacity(model, &means),
+            rate: (rows.last > 0.0).then(|| (rows.sums.count - 1).max(1) as f64 / rows.last),
+            concurrency: None,
+            trace: Some(&trace),
+            advised: None,
+            replications: 1,
+            seed: arguments.seed,
+            speed: Speed {
+                wall_seconds: begun.elapsed().as_secs_f64(),
+                cpu_seconds: effort.cpu_seconds,
+            },
+        },
+    )
+}

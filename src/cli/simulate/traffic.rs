@@ -1,0 +1,264 @@
+//! How much is sent and for how long: loads become rates, and runs become long enough to have a
+//! steady state, or are refused where they could not fit into memory.
+
+use super::args::{SimulateArguments, TrafficArguments};
+use crate::cli::Failure;
+use crate::demand::{Interarrival, LengthTable, RateProfile};
+use crate::engine::{
+    CallClass, CallMeans, CallShape, ClusterModel, LoneCall, Pattern, Sessions, Traffic,
+};
+use crate::study::{
+    Capacity, Simulation, clusters_of, deployment_capacity, mixed_means, past_found, session_means,
+};
+use crate::units::Seconds;
+
+/// Shards that a simulation has at least, unless it is told otherwise.
+const SHARDS: u32 = 10;
+/// Requests of the default run at least: about a second.
+const LEAST: f64 = 2e6;
+/// Times that the batch of every replica is renewed in a run.
+const RENEWALS: f64 = 30.0;
+/// Calls that may be in a shard at one time: 128 bytes each, for every thread.
+const MOST_HELD: f64 = 4e6;
+/// Shares of a run before and after the measured time.
+const NOT_COUNTED: (f64, f64) = (0.2, 0.1);
+/// Mean stays in the system that an overloaded run lasts at least.
+const STAYS: f64 = 10.0;
+
+/// What is sent, and what of it follows from the capacity.
+pub(super) struct Sent {
+    pub(super) simulation: Simulation,
+    /// 100 % of the load.
+    pub(super) capacity: Capacity,
+    /// Requests per second; none in a closed loop.
+    pub(super) rate: Option<f64>,
+    /// Requests that a steady state needs, where fewer are asked for.
+    pub(super) advised: Option<u64>,
+}
+
+fn usage(message: impl Into<String>) -> Failure {
+    Failure::Usage(message.into())
+}
+
+/// Sessions, if there are any.
+fn sessions(arguments: &TrafficArguments) -> Option<Sessions> {
+    let plain = || LengthTable { source: "100".to_owned(), ..CallShape::fixed(100, 0.0, 1).prompt };
+    arguments.turns.map(|turns| Sessions {
+        turns,
+        think: arguments.think.unwrap_or(Seconds(30.0)),
+        added: arguments.added.clone().unwrap_or_else(plain),
+    })
+}
+
+/// Capacity of a deployment for these calls.
+pub(super) fn capacity(model: &ClusterModel, means: &CallMeans) -> Result<Capacity, Failure> {
+    deployment_capacity(model, means).ok_or_else(|| {
+        usage(format!(
+            "a replica holds {} tokens of context, and a mean call needs {:.0}: give it more GPUs \
+             (--gpus), shorter calls or fewer bits",
+            model.replica.kv_tokens,
+            means.context()
+        ))
+    })
+}
+
+/// What is sent to a deployment.
+pub(super) fn sent(
+    arguments: &SimulateArguments,
+    deployment: ClusterModel,
+    classes: Vec<CallClass>,
+) -> Result<Sent, Failure> {
+    let traffic = &arguments.traffic;
+    let sessions = sessions(traffic);
+    let clusters = clusters_of(&deployment);
+    let mut means = mixed_means(&classes);
+    if let Some(sessions) = &sessions {
+        means = session_means(&means, sessions, past_found(&deployment, clusters));
+    }
+    let capacity = capacity(&deployment, &means)?;
+    let replications = arguments.replications.unwrap_or(SHARDS.div_ceil(clusters));
+    let load = traffic.load.unwrap_or(0.75);
+    let rate = traffic.rate.unwrap_or(load * capacity.calls_per_second);
+    let (seed, requests, not_counted) = (arguments.seed, 0, NOT_COUNTED);
+    let pattern = match traffic.concurrency {
+        Some(concurrency) => Pattern::Closed { concurrency },
+        None => Pattern::Open {
+            calls_per_second: rate,
+            gaps: traffic.arrivals.unwrap_or(Interarrival::Poisson),
+            profile: traffic.diurnal.map(profile).transpose()?,
+            sessions,
+        },
+    };
+    let traffic = Traffic { classes, pattern, requests, not_counted };
+    let mut simulation = Simulation { deployment, traffic, replications, seed };
+    let stay = stay(&simulation.deployment, &means, &capacity);
+    let length = Length { capacity, rate, stay, clusters };
+    let least = match simulation.traffic.pattern {
+        Pattern::Open { .. } => length.open(arguments, &mut simulation)?,
+        Pattern::Closed { concurrency } => {
+            length.closed(arguments, concurrency, &mut simulation)?
+        }
+    };
+    let least = Length::total(&simulation, least);
+    // A run of nearly that length is as good.
+    let advised = (simulation.traffic.requests < least / 4 * 3).then_some(least);
+    let open = matches!(simulation.traffic.pattern, Pattern::Open { .. });
+    Ok(Sent { simulation, capacity, rate: open.then_some(rate), advised })
+}
+
+fn profile((swing, period): (f64, Seconds)) -> Result<RateProfile, Failure> {
+    RateProfile::sinusoid(period, swing).map_err(|error| usage(error.to_string()))
+}
+
+/// Mean time in the system at full load, without a queue.
+fn stay(deployment: &ClusterModel, means: &CallMeans, capacity: &Capacity) -> f64 {
+    let full = capacity.batch * f64::from(deployment.replicas) / capacity.calls_per_second;
+    let alone = CallShape::fixed(means.prompt.max(1.0) as u32, 0.0, 1);
+    let LoneCall { ttft, tpot } = deployment.replica.lone_call(&alone);
+    full.max(ttft.0 + tpot.0 * means.output)
+}
+
+/// What decides how many requests a simulation needs.
+struct Length {
+    capacity: Capacity,
+    rate: f64,
+    stay: f64,
+    clusters: u32,
+}
+
+impl Length {
+    /// Requests of all replications of a run of so many requests to the whole deployment.
+    fn total(simulation: &Simulation, of_a_run: f64) -> u64 {
+        (of_a_run * f64::from(simulation.replications)).ceil() as u64
+    }
+
+    /// Sets the requests of an open system; returns those that a run needs for a steady state.
+    fn open(
+        &self,
+        arguments: &SimulateArguments,
+        simulation: &mut Simulation,
+    ) -> Result<f64, Failure> {
+        let replications = f64::from(simulation.replications);
+        let batches = self.capacity.batch * f64::from(simulation.deployment.replicas);
+        let overload = self.rate > self.capacity.calls_per_second;
+        let wanted = (RENEWALS * batches).max(LEAST / replications);
+        let mut least = STAYS * self.stay * self.rate;
+        if let Pattern::Open { sessions: Some(sessions), .. } = &simulation.traffic.pattern {
+            // Sessions fill up over their own length.
+            least = STAYS * sessions.turns * (sessions.think.0 + self.stay) * self.rate;
+        }
+        let mut of_a_run = arguments.requests.map(|all| all as f64 / replications);
+        if overload {
+            let given = of_a_run.unwrap_or_else(|| wanted.min(self.most()).max(least));
+            self.overload(arguments, replications, (given, least))?;
+            of_a_run = Some(given);
+        }
+        let mut of_a_run = of_a_run.unwrap_or(wanted.max(least));
+        let mut not_counted = NOT_COUNTED;
+        if let Some((_, period)) = arguments.traffic.diurnal {
+            // The measured time is a whole number of periods.
+            let period = period.0 * self.rate;
+            let (before, after) = NOT_COUNTED;
+            let given = arguments.requests.map_or(0.0, |_| of_a_run / period - before - after);
+            let periods = given.floor().max(1.0);
+            let all = periods + before + after;
+            of_a_run = period * all;
+            not_counted = (before / all, after / all);
+        }
+        let retry = arguments.traffic.retry.unwrap_or(0.0);
+        if retry > 0.0 {
+            // Calls that are tried again are among the requests: arrivals may end earlier.
+            let (before, after) = not_counted;
+            not_counted = (before * (1.0 - retry), 1.0 - (1.0 - after) * (1.0 - retry));
+        }
+        simulation.traffic.not_counted = not_counted;
+        simulation.traffic.requests = Self::total(simulation, of_a_run);
+        self.enough(simulation)?;
+        Ok(least)
+    }
+
+    /// Requests of a run of all clusters, at which what waits at its end fills the memory.
+    fn most(&self) -> f64 {
+        let waiting = 1.0 - self.capacity.calls_per_second / self.rate;
+        MOST_HELD * f64::from(self.clusters) / waiting.max(1e-9)
+    }
+
+    /// Whether an overload can be simulated.
+    fn overload(
+        &self,
+        arguments: &SimulateArguments,
+        replications: f64,
+        (of_a_run, least): (f64, f64),
+    ) -> Result<(), Failure> {
+        let times = self.rate / self.capacity.calls_per_second;
+        let capacity = self.capacity.calls_per_second;
+        let said = format!(
+            "{:.3e} requests/s are {times:.3} times the capacity of {capacity:.1} requests/s, and \
+             what is not served waits",
+            self.rate
+        );
+        // With so many times the capacity, the shortest useful run just fills the memory.
+        let highest = capacity + MOST_HELD * f64::from(self.clusters) / (STAYS * self.stay);
+        if of_a_run > self.most() * 1.001 && arguments.traffic.timeout.is_none() {
+            let fix = if least <= self.most() {
+                format!("lower --requests to {:.0}", self.most() * replications)
+            } else {
+                format!("lower the rate to {highest:.0} or less, or add replicas")
+            };
+            return Err(usage(format!(
+                "{said}: {of_a_run:.0} requests of a run do not fit into memory; {fix}"
+            )));
+        }
+        if of_a_run < least * 0.2 {
+            return Err(usage(format!(
+                "{said}: {of_a_run:.0} requests of a run last {:.3} s, and a call takes about \
+                 {:.3} s; raise --requests or lower the rate",
+                of_a_run / self.rate,
+                self.stay
+            )));
+        }
+        Ok(())
+    }
+
+    /// The same of a closed loop.
+    fn closed(
+        &self,
+        arguments: &SimulateArguments,
+        concurrency: u32,
+        simulation: &mut Simulation,
+    ) -> Result<f64, Failure> {
+        if concurrency < self.clusters {
+            return Err(usage(format!(
+                "{concurrency} users for {} clusters: each needs one at least",
+                self.clusters
+            )));
+        }
+        let most = MOST_HELD * f64::from(self.clusters);
+        if f64::from(concurrency) > most {
+            return Err(usage(format!(
+                "{concurrency} users do not fit into memory: at most {most:.0} with so many \
+                 replicas"
+            )));
+        }
+        let replications = f64::from(simulation.replications);
+        let wanted = (RENEWALS * f64::from(concurrency)).max(LEAST / replications);
+        let given = arguments.requests.map(|all| all as f64 / replications);
+        simulation.traffic.requests = Self::total(simulation, given.unwrap_or(wanted));
+        self.enough(simulation)?;
+        Ok(STAYS * f64::from(concurrency))
+    }
+
+    /// Each shard has some requests to count.
+    fn enough(&self, simulation: &Simulation) -> Result<(), Failure> {
+        let shards = u64::from(self.clusters) * u64::from(simulation.replications);
+        let least = 20 * shards;
+        if simulation.traffic.requests >= least {
+            return Ok(());
+        }
+        Err(usage(format!(
+            "{} requests for {shards} independent runs: give at least --requests {least}, or fewer \
+             --replications",
+            simulation.traffic.requests
+        )))
+    }
+}

@@ -1,0 +1,222 @@
+//! A simulated deployment made visible: the finding in a sentence, a table, and JSON.
+
+mod json;
+mod table;
+
+pub use json::simulation_json;
+pub use table::simulation_table;
+
+use crate::engine::{CallClass, ClusterModel};
+use crate::stats::Estimate;
+use crate::study::{Capacity, SimulationOutcome};
+
+use super::rounding::Scale;
+
+/// How a deployment is called.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeploymentWords {
+    /// The model and its format.
+    pub model: String,
+    /// The accelerator.
+    pub accelerator: String,
+    /// How many replicas of how many GPUs.
+    pub layout: String,
+    /// Ranks of data-parallel attention of a replica: what the engine counts as replicas.
+    pub ranks: u32,
+}
+
+/// What was replayed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TraceWords {
+    /// The file.
+    pub file: String,
+    /// Rows without a token of prompt or of output, which were left out.
+    pub skipped: u64,
+}
+
+/// How fast the simulation was: it differs from run to run.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Speed {
+    /// Seconds from begin to end.
+    pub wall_seconds: f64,
+    /// CPU seconds of all threads.
+    pub cpu_seconds: f64,
+}
+
+/// Everything that is told about a simulation.
+#[derive(Debug, Clone)]
+pub struct SimulationReport<'a> {
+    /// The figures.
+    pub outcome: &'a SimulationOutcome,
+    /// What served.
+    pub deployment: &'a ClusterModel,
+    /// How that is called.
+    pub words: &'a DeploymentWords,
+    /// What was sent.
+    pub classes: &'a [CallClass],
+    /// 100 % of the load; none where no mean call fits.
+    pub capacity: Option<Capacity>,
+    /// Calls per second that were sent; none in a closed loop.
+    pub rate: Option<f64>,
+    /// Users of a closed loop.
+    pub concurrency: Option<u32>,
+    /// The trace that was replayed.
+    pub trace: Option<&'a TraceWords>,
+    /// Requests that a steady state needs, where fewer were asked for.
+    pub advised: Option<u64>,
+    /// Independent repetitions.
+    pub replications: u32,
+    /// Seed of every random stream.
+    pub seed: u64,
+    /// How fast it was.
+    pub speed: Speed,
+}
+
+/// Share of the calls for which a promise must be kept to hold at the 99th percentile.
+const KEPT: f64 = 0.99;
+/// Growth of the queue, as a share of the arrivals, below which it is taken for noise.
+const NOISE: f64 = 0.01;
+
+impl SimulationReport<'_> {
+    /// Share of the capacity that is sent.
+    fn load(&self) -> Option<f64> {
+        Some(self.rate? / self.capacity?.calls_per_second)
+    }
+
+    fn total(&self, of: impl Fn(&crate::study::WorkloadOutcome) -> f64) -> f64 {
+        self.outcome.workloads.iter().map(of).sum()
+    }
+
+    /// Whether the number of calls in the system grows for as long as the run lasts: beyond chance
+    /// and beyond one call in a hundred. A trace is served to its end, so there the mean load says
+    /// it; so it does in runs that are too short to tell an overload from a warm-up.
+    #[must_use]
+    pub fn overloaded(&self) -> bool {
+        if self.concurrency.is_some() {
+            return false;
+        }
+        let beyond = self.load().is_some_and(|load| load > 1.0);
+        if self.trace.is_some() || (self.advised.is_some() && !beyond) {
+            return beyond;
+        }
+        let (growth, arrived) = (self.outcome.growth, self.total(|w| w.arrived.mean));
+        let chance = match self.outcome.shards {
+            // Without a spread, that of a Poisson count stands in.
+            1 => {
+                let count = self.total(|workload| workload.counted as f64).max(1.0);
+                4.0 * arrived / count.sqrt()
+            }
+            _ => 3.0 * growth.standard_error,
+        };
+        growth.mean > chance.max(NOISE * arrived)
+    }
+
+    /// The finding: one sentence or a few.
+    #[must_use]
+    pub fn finding(&self) -> String {
+        let mut text = self.served();
+        let several = self.classes.len() > 1;
+        for (class, workload) in self.classes.iter().zip(&self.outcome.workloads) {
+            let name = if several { format!(" for {}", class.name) } else { String::new() };
+            let Some(promise) = promise(class) else { continue };
+            let kept = if workload.attainment.mean >= KEPT { "met" } else { "missed" };
+            text += &format!(
+                " The SLO is {kept}{name}: {} % of the calls stay within {promise}, 99 % are asked \
+                 for.",
+                percent(workload.attainment)
+            );
+        }
+        let rejected = self.total(|w| w.rejected.mean * w.counted as f64);
+        if rejected > 0.0 {
+            let counted = self.total(|workload| workload.counted as f64);
+            text += &format!(
+                " {} % of the calls need more context than a replica holds and are rejected.",
+                Scale::ONE.value(100.0 * rejected / counted)
+            );
+        }
+        if let Some(requests) = self.advised {
+            text += &format!(
+                " These runs are too short for a steady state: give --requests {requests} or more."
+            );
+        }
+        text
+    }
+
+    /// What comes and what is done.
+    fn served(&self) -> String {
+        let value = |value: f64| Scale::ONE.value(value);
+        let gpus = match self.deployment.gpus() {
+            1 => "1 GPU".to_owned(),
+            gpus => format!("{gpus} GPUs"),
+        };
+        let load = self
+            .load()
+            .map_or(String::new(), |load| format!(" ({} % of capacity)", value(load * 100.0)));
+        let arrived = value(self.total(|workload| workload.arrived.mean));
+        let completed = value(self.total(|workload| workload.completed.mean));
+        if self.overloaded() && self.trace.is_some() {
+            return format!(
+                "Overloaded: the trace brings {} requests/s on average{load} to {gpus}, and these \
+                 percentiles grow with its length.",
+                value(self.rate.unwrap_or(0.0)),
+            );
+        }
+        if self.overloaded() {
+            return format!(
+                "Overloaded: {arrived} requests/s arrive{load} and {gpus} complete {completed}; \
+                 the queue grows by {} requests/s, and these percentiles grow with the length of \
+                 the run.",
+                value(self.outcome.growth.mean),
+            );
+        }
+        let users = self.concurrency.map_or(String::new(), |users| {
+            format!(" for {users} users who each have one at a time")
+        });
+        let latency = match self.outcome.workloads.as_slice() {
+            [workload] => format!(
+                " with TTFT P99 {} and TPOT P99 {}",
+                time(workload.ttft.points[3].mean),
+                time(workload.tpot.points[3].mean)
+            ),
+            _ => String::new(),
+        };
+        format!("{gpus} complete {completed} requests/s{users}{load}{latency}.")
+    }
+}
+
+/// An estimate of a share in percent, so that it never rounds up to the whole.
+fn percent(share: Estimate) -> String {
+    let estimate =
+        Estimate { mean: share.mean * 100.0, standard_error: share.standard_error * 100.0 };
+    let text = Scale::ONE.estimate(estimate);
+    if share.mean < 1.0 && text.trim_end_matches('0').trim_end_matches('.') == "100" {
+        return ">99.9".to_owned();
+    }
+    text
+}
+
+/// What a workload is promised, if anything.
+fn promise(class: &CallClass) -> Option<String> {
+    let limits = class.limits;
+    let of =
+        |name: &str, seconds: f64| seconds.is_finite().then(|| format!("{name} {}", time(seconds)));
+    match (of("TTFT", limits.ttft_p99.0), of("TPOT", limits.tpot_p99.0)) {
+        (Some(ttft), Some(tpot)) => Some(format!("{ttft} and {tpot}")),
+        (one, other) => one.or(other),
+    }
+}
+
+/// A time in the unit that people would use, three digits.
+fn time(seconds: f64) -> String {
+    let plain = |value: f64| {
+        let text = Scale::ONE.value(value);
+        if !text.contains('.') {
+            return text;
+        }
+        text.trim_end_matches('0').trim_end_matches('.').to_owned()
+    };
+    match seconds {
+        s if s < 1.0 => format!("{} ms", plain(s * 1e3)),
+        s => format!("{} s", plain(s)),
+    }
+}

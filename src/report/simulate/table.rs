@@ -1,0 +1,237 @@
+//! The table of a simulated deployment for a terminal.
+
+use super::{SimulationReport, percent, promise, time};
+use crate::engine::{CallClass, Router};
+use crate::report::rounding::Scale;
+use crate::report::table::wrapped;
+use crate::stats::Estimate;
+use crate::study::{LatencyEstimate, WorkloadOutcome};
+
+/// Columns of the labels, and of each figure.
+const LABEL: usize = 36;
+const FIGURE: usize = 14;
+/// Columns of the terminal.
+const WIDTH: usize = 100;
+
+/// The finding, the figures with their standard errors, and what they rest on. The last line is
+/// how fast the simulation was: nothing else differs between two runs.
+#[must_use]
+pub fn simulation_table(report: &SimulationReport<'_>) -> String {
+    let mut out = wrapped(&report.finding(), WIDTH, "") + "\n";
+    for (class, workload) in report.classes.iter().zip(&report.outcome.workloads) {
+        latencies(&mut out, report, class, workload);
+    }
+    throughput(&mut out, report);
+    replicas(&mut out, report);
+    out.push('\n');
+    for line in foundations(report) {
+        out += &wrapped(&line, WIDTH, "  ");
+    }
+    out
+}
+
+fn line(out: &mut String, label: &str, cells: &[String]) {
+    let mut text = format!("{label:<LABEL$}");
+    for cell in cells {
+        text += &format!("{cell:>FIGURE$}");
+    }
+    *out += text.trim_end();
+    out.push('\n');
+}
+
+fn texts<const N: usize>(cells: [&str; N]) -> Vec<String> {
+    cells.map(str::to_owned).to_vec()
+}
+
+fn scaled(estimate: Estimate, factor: f64) -> Estimate {
+    Estimate { mean: estimate.mean * factor, standard_error: estimate.standard_error * factor }
+}
+
+fn figure(estimate: Estimate) -> String {
+    Scale::ONE.estimate(estimate)
+}
+
+fn milliseconds(latency: &LatencyEstimate) -> Vec<String> {
+    latency.points.map(|point| figure(scaled(point, 1e3))).to_vec()
+}
+
+fn latencies(
+    out: &mut String,
+    report: &SimulationReport<'_>,
+    class: &CallClass,
+    workload: &WorkloadOutcome,
+) {
+    let alone = report.classes.len() == 1;
+    let heading = if alone { "Latency, ms".to_owned() } else { format!("{}, ms", class.name) };
+    line(out, &heading, &texts(["mean", "P50", "P90", "P99"]));
+    line(out, "  TTFT (first token)", &milliseconds(&workload.ttft));
+    line(out, "  TPOT (mean of a call)", &milliseconds(&workload.tpot));
+    if alone {
+        line(out, "  ITL (single gaps)", &milliseconds(&report.outcome.itl));
+    }
+    line(out, "  E2E (last token)", &milliseconds(&workload.e2e));
+    line(out, "  queue wait", &milliseconds(&workload.queue_wait));
+    if !alone {
+        shares(out, class, workload);
+        line(out, "  goodput, requests/s", &[figure(workload.goodput)]);
+    }
+}
+
+/// What became of the calls of a workload.
+fn shares(out: &mut String, class: &CallClass, workload: &WorkloadOutcome) {
+    if promise(class).is_some() {
+        line(out, "  within the SLO, % of calls", &[percent(workload.attainment)]);
+    }
+    let rest = [
+        ("  abandoned, % of calls", workload.abandoned),
+        ("  tried again, % of calls", workload.retried),
+        ("  rejected, % of calls", workload.rejected),
+    ];
+    for (label, share) in rest.into_iter().filter(|(_, share)| share.mean > 0.0) {
+        line(out, label, &[percent(share)]);
+    }
+}
+
+/// Rates of all workloads together. Standard errors of sums are those of independent parts.
+fn throughput(out: &mut String, report: &SimulationReport<'_>) {
+    let gpus = f64::from(report.deployment.gpus());
+    let sum = |of: fn(&WorkloadOutcome) -> Estimate| {
+        let parts = report.outcome.workloads.iter().map(of);
+        parts.fold(Estimate::default(), |sum, part| Estimate {
+            mean: sum.mean + part.mean,
+            standard_error: sum.standard_error.hypot(part.standard_error),
+        })
+    };
+    line(out, "Throughput, per second", &texts(["all", "per GPU"]));
+    let mut row = |label: &str, estimate: Estimate| {
+        line(out, label, &[figure(estimate), figure(scaled(estimate, 1.0 / gpus))]);
+    };
+    if report.concurrency.is_none() {
+        row("  requests that arrive", sum(|workload| workload.arrived));
+    }
+    row("  requests done", sum(|workload| workload.completed));
+    row("  within the SLO (goodput)", sum(|workload| workload.goodput));
+    row("  output tokens", sum(|workload| workload.output_tokens));
+    row("  prompt tokens", sum(|workload| workload.prompt_tokens));
+    if let ([class], [workload]) = (report.classes, report.outcome.workloads.as_slice()) {
+        line(out, "Calls", &[]);
+        shares(out, class, workload);
+    }
+}
+
+fn replicas(out: &mut String, report: &SimulationReport<'_>) {
+    let outcome = report.outcome;
+    line(out, "Replicas", &[]);
+    if report.classes.len() > 1 {
+        line(out, "  ITL, ms: mean, P50, P90, P99", &milliseconds(&outcome.itl));
+    }
+    if report.deployment.prefill.is_some() {
+        line(out, "  prefill replicas busy, % of time", &[percent(outcome.prefill_busy)]);
+        line(out, "  decode replicas busy, % of time", &[percent(outcome.busy)]);
+    } else {
+        line(out, "  busy, % of time", &[percent(outcome.busy)]);
+    }
+    line(out, "  batch of a decode step", &[figure(outcome.batch)]);
+    line(out, "  context it reads, tokens", &[figure(outcome.context_read)]);
+    let peak = Scale::ONE.value(outcome.peak_memory * 100.0);
+    line(out, "  KV memory at its fullest, %", &[peak]);
+    line(out, "  preemptions per 1000 calls", &[figure(outcome.preemptions)]);
+    if outcome.found.mean > 0.0 {
+        let label = "  prompt found from earlier turns, %";
+        line(out, label, &[percent(outcome.found)]);
+    }
+}
+
+/// What the figures rest on.
+fn foundations(report: &SimulationReport<'_>) -> Vec<String> {
+    let (outcome, words) = (report.outcome, report.words);
+    let mut lines = vec![format!(
+        "Deployment: {} on {}, {}, {}{}.",
+        words.model,
+        words.accelerator,
+        words.layout,
+        router(&report.deployment.replica.router),
+        match outcome.clusters {
+            1 => String::new(),
+            clusters => format!(", {clusters} clusters of at most 256"),
+        },
+    )];
+    let scheduler = &report.deployment.replica.scheduler;
+    lines.push(format!(
+        "Scheduler of each {}: {} prefill, {} sequences, {} tokens a step, memory for {} tokens \
+         of context.",
+        if words.ranks > 1 { "rank" } else { "replica" },
+        format!("{:?}", scheduler.prefill).to_lowercase(),
+        scheduler.max_sequences,
+        scheduler.token_budget,
+        Scale::ONE.value(report.deployment.replica.kv_tokens as f64),
+    ));
+    if let Some(capacity) = report.capacity {
+        lines.push(format!(
+            "100 % of capacity: {} requests/s, a steady batch of mean calls with no limit on the \
+             time per token ({} bind).",
+            Scale::ONE.value(capacity.calls_per_second),
+            capacity.limit,
+        ));
+    }
+    lines.push(sample(report));
+    lines.push(
+        "Percentiles come from bins at most 1.6 % wide and are never too low. ITL is over whole \
+         runs, without gaps across preemptions; so are the rows of the replicas."
+            .to_owned(),
+    );
+    let speed = report.speed;
+    let per_second = |seconds: f64| if seconds > 0.0 { 1.0 / seconds } else { 0.0 };
+    let simulated = outcome.run_seconds.0 * f64::from(outcome.shards) / f64::from(outcome.clusters);
+    lines.push(format!(
+        "Speed: {} requests in {:.2} s, {:.0} requests per CPU-second, {:.0} times real time.",
+        Scale::ONE.value(outcome.requests as f64),
+        speed.wall_seconds,
+        outcome.requests as f64 * per_second(speed.cpu_seconds),
+        simulated * per_second(speed.wall_seconds),
+    ));
+    lines
+}
+
+fn router(router: &Router) -> String {
+    let by = |name: &str, age: f64| match age {
+        0.0 => format!("{name} router with fresh load reports"),
+        _ => format!("{name} router with load reports every {}", time(age)),
+    };
+    match router {
+        Router::RoundRobin => "round_robin router".to_owned(),
+        Router::Random => "random router".to_owned(),
+        Router::PowerOfTwo(age) => by("power_of_two", age.0),
+        Router::LeastLoaded(age) => by("least_loaded", age.0),
+        Router::SessionAffinity(age) => by("session_affinity", age.0),
+    }
+}
+
+fn sample(report: &SimulationReport<'_>) -> String {
+    let outcome = report.outcome;
+    let version = env!("CARGO_PKG_VERSION");
+    let (run, measured) = (Scale::ONE.value(outcome.run_seconds.0), outcome.run_seconds.1);
+    if let Some(trace) = report.trace {
+        let skipped = match trace.skipped {
+            0 => String::new(),
+            count => format!(" ({count} rows without tokens left out)"),
+        };
+        return format!(
+            "Sample: {} replayed once, all {} requests counted{skipped}, {run} s; no standard \
+             errors; seed {}, sparkgap {version}.",
+            trace.file, outcome.requests, report.seed
+        );
+    }
+    let errors = match outcome.shards {
+        1 => "no standard errors from a single run".to_owned(),
+        shards => format!("± is one standard error over {shards} independent runs"),
+    };
+    let counted: u64 = outcome.workloads.iter().map(|workload| workload.counted).sum();
+    format!(
+        "Sample: {} replications of {run} s, {} s of each measured, {counted} calls counted; \
+         {errors}; seed {}, sparkgap {version}.",
+        report.replications,
+        Scale::ONE.value(measured),
+        report.seed
+    )
+}

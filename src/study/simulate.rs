@@ -1,0 +1,463 @@
+//! One deployment under its traffic, request by request: clusters and replications on all cores.
+//!
+//! A deployment of many replicas is split into clusters of at most 256, each with its share of the
+//! load and its own random streams. Every (cluster, replication) is a shard that knows nothing of
+//! the others; shards are merged in order, so that no number depends on the threads.
+
+use std::fs;
+use std::time::Instant;
+
+use rayon::prelude::*;
+
+use super::Watch;
+use crate::demand::TraceRow;
+use crate::engine::{
+    BLOCK, CallClass, ClassTally, ClusterModel, ClusterRun, Pattern, PrefillPool, Totals, Traffic,
+    replay_trace, run_cluster,
+};
+use crate::hardware::KV_UNIT;
+use crate::rng::StreamKey;
+use crate::stats::{Estimate, Histogram};
+
+/// Replicas of a cluster at most.
+pub const CLUSTER: u32 = 256;
+/// Shards that are held before they are merged: memory does not grow with their number.
+const HELD: usize = 32;
+
+/// One deployment and what is sent to it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Simulation {
+    /// The whole deployment: here both numbers of replicas may be of any size.
+    pub deployment: ClusterModel,
+    /// What is sent to the whole of it; `requests` are those of all replications together.
+    pub traffic: Traffic,
+    /// Independent repetitions, each with a warm-up of its own; at least 1.
+    pub replications: u32,
+    /// Seed of every random stream.
+    pub seed: u64,
+}
+
+/// Mean and percentiles of a latency, seconds. The values are those of all calls together, the
+/// standard errors come from the spread over shards.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct LatencyEstimate {
+    /// Mean, median, 90th and 99th percentile.
+    pub points: [Estimate; 4],
+}
+
+/// What the calls of one workload experienced.
+#[derive(Debug, Clone, PartialEq)]
+pub struct WorkloadOutcome {
+    /// What it is called.
+    pub name: String,
+    /// Calls counted: those after the warm-up and before the tail.
+    pub counted: u64,
+    /// Time to first token.
+    pub ttft: LatencyEstimate,
+    /// Mean time per output token of a call.
+    pub tpot: LatencyEstimate,
+    /// Arrival to last token.
+    pub e2e: LatencyEstimate,
+    /// Arrival to the first work on the prompt.
+    pub queue_wait: LatencyEstimate,
+    /// Share of the counted calls that were done within both promises.
+    pub attainment: Estimate,
+    /// Calls per second that arrive.
+    pub arrived: Estimate,
+    /// Calls per second that are done.
+    pub completed: Estimate,
+    /// Calls per second that are done within both promises.
+    pub goodput: Estimate,
+    /// Output tokens per second of the calls that are done.
+    pub output_tokens: Estimate,
+    /// Prompt tokens per second of these, cached ones included.
+    pub prompt_tokens: Estimate,
+    /// Share of the counted calls whose users left.
+    pub abandoned: Estimate,
+    /// Share of them that could never fit into memory.
+    pub rejected: Estimate,
+    /// Share of them that are tried again.
+    pub retried: Estimate,
+}
+
+/// What a simulation leaves.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SimulationOutcome {
+    /// By workload, in the order of the traffic.
+    pub workloads: Vec<WorkloadOutcome>,
+    /// Single gaps between the tokens of a sequence, seconds, over whole runs; those across a
+    /// preemption are not in it.
+    pub itl: LatencyEstimate,
+    /// Calls per second by which the number in the system grows in the measured time.
+    pub growth: Estimate,
+    /// Sequences in a decode step.
+    pub batch: Estimate,
+    /// Context tokens that a decode step reads.
+    pub context_read: Estimate,
+    /// Most context memory that was in use at one time on one replica, share of it.
+    pub peak_memory: f64,
+    /// Preemptions per thousand calls.
+    pub preemptions: Estimate,
+    /// Share of the prompt tokens beyond those cached for everyone that earlier turns had left.
+    pub found: Estimate,
+    /// Share of time in steps of the replicas that decode, or do both, over whole runs.
+    pub busy: Estimate,
+    /// The same of the prefill replicas; 0 where there are none.
+    pub prefill_busy: Estimate,
+    /// Calls simulated, warm-up and tail included.
+    pub requests: u64,
+    /// Clusters.
+    pub clusters: u32,
+    /// Clusters times replications.
+    pub shards: u32,
+    /// Simulated seconds of a run, mean, and those of it in which completions are counted.
+    pub run_seconds: (f64, f64),
+}
+
+/// How long the shards took; it differs from run to run and decides nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Effort {
+    /// CPU seconds of the shards; where the system does not tell them, the time that they took.
+    pub cpu_seconds: f64,
+}
+
+/// Measures what a shard costs its thread. Nothing of the model sees it.
+struct Clock {
+    wall: Instant,
+    cpu: Option<u64>,
+}
+
+impl Clock {
+    fn now() -> Self {
+        Self { wall: Instant::now(), cpu: Self::cpu_nanoseconds() }
+    }
+
+    /// Time of this thread on a processor, as Linux tells it.
+    fn cpu_nanoseconds() -> Option<u64> {
+        let text = fs::read_to_string("/proc/thread-self/schedstat").ok()?;
+        text.split_whitespace().next()?.parse().ok()
+    }
+
+    fn seconds(&self) -> f64 {
+        let cpu = self.cpu.zip(Self::cpu_nanoseconds());
+        let measured = cpu.map(|(from, to)| to.saturating_sub(from) as f64 * 1e-9);
+        measured.filter(|seconds| *seconds > 0.0).unwrap_or(self.wall.elapsed().as_secs_f64())
+    }
+}
+
+/// Part `index` of `count` of a whole that is split as evenly as whole numbers allow.
+fn part(whole: u32, index: u32, count: u32) -> u32 {
+    let up_to = |index: u32| u64::from(whole) * u64::from(index) / u64::from(count);
+    (up_to(index + 1) - up_to(index)) as u32
+}
+
+/// Clusters of a deployment, none with more than [`CLUSTER`] replicas of a kind.
+#[must_use]
+pub fn clusters_of(deployment: &ClusterModel) -> u32 {
+    let prefill = deployment.prefill.as_ref().map_or(0, |pool| pool.replicas);
+    deployment.replicas.max(prefill).div_ceil(CLUSTER).max(1)
+}
+
+impl Simulation {
+    /// A cluster, what is sent to it in one replication, and its share of the deployment.
+    fn cluster(&self, index: u32) -> (ClusterModel, Traffic, f64) {
+        let whole = &self.deployment;
+        let count = clusters_of(whole);
+        let replicas = part(whole.replicas, index, count);
+        let share = f64::from(replicas) / f64::from(whole.replicas);
+        let prefill = whole.prefill.as_ref().map(|pool| PrefillPool {
+            replicas: part(pool.replicas, index, count),
+            ..pool.clone()
+        });
+        let pattern = match &self.traffic.pattern {
+            Pattern::Open { calls_per_second, gaps, profile, sessions } => Pattern::Open {
+                calls_per_second: calls_per_second * share,
+                gaps: *gaps,
+                profile: profile.clone(),
+                sessions: sessions.clone(),
+            },
+            Pattern::Closed { concurrency } => {
+                Pattern::Closed { concurrency: part(*concurrency, index, count) }
+            }
+        };
+        let requests = self.traffic.requests as f64 * share / f64::from(self.replications);
+        let traffic =
+            Traffic { pattern, requests: requests.max(1.0) as u64, ..self.traffic.clone() };
+        (ClusterModel { replicas, prefill, ..whole.clone() }, traffic, share)
+    }
+}
+
+/// Simulates a deployment; `None` when `watch` stopped it. The outcome does not depend on the
+/// number of threads.
+///
+/// # Panics
+/// When the books of a replica do not balance: a defect of the engine.
+#[must_use]
+pub fn simulate_deployment(
+    simulation: &Simulation,
+    watch: Watch<'_>,
+) -> Option<(SimulationOutcome, Effort)> {
+    let clusters = clusters_of(&simulation.deployment);
+    let count = clusters * simulation.replications;
+    (watch.begun)(u64::from(count));
+    let mut merged = Merged::new(&simulation.deployment, &simulation.traffic.classes);
+    let shards: Vec<u32> = (0..count).collect();
+    for held in shards.chunks(HELD) {
+        let runs: Option<Vec<(ClusterRun, f64, f64)>> = held
+            .par_iter()
+            .map(|shard| {
+                if watch.stopped() {
+                    return None;
+                }
+                let begun = Clock::now();
+                let (cluster, replication) = (shard % clusters, shard / clusters);
+                let (model, traffic, share) = simulation.cluster(cluster);
+                let (cluster, replication) = (u64::from(cluster), u64::from(replication));
+                let key = StreamKey::inner(simulation.seed, cluster, replication);
+                let run = run_cluster(&model, &traffic, key);
+                (watch.done)();
+                Some((run, share, begun.seconds()))
+            })
+            .collect();
+        for (run, share, seconds) in runs? {
+            merged.add(&run, share, seconds);
+        }
+    }
+    Some(merged.finish(clusters))
+}
+
+/// Replays a trace once on a deployment of one cluster; all calls are counted, and there are no
+/// standard errors.
+///
+/// # Panics
+/// When the books of a replica do not balance: a defect of the engine.
+pub fn replay_deployment(
+    deployment: &ClusterModel,
+    class: &CallClass,
+    rows: &mut dyn Iterator<Item = TraceRow>,
+    seed: u64,
+) -> (SimulationOutcome, Effort) {
+    let begun = Clock::now();
+    let run = replay_trace(deployment, class, rows, StreamKey::inner(seed, 0, 0));
+    let mut merged = Merged::new(deployment, std::slice::from_ref(class));
+    merged.add(&run, 1.0, begun.seconds());
+    merged.finish(1)
+}
+
+/// Mean and percentiles of a histogram of picoseconds, in seconds.
+fn points(histogram: &Histogram) -> [f64; 4] {
+    let at = |p: f64| histogram.quantile(p) as f64 * 1e-12;
+    [histogram.mean() * 1e-12, at(0.5), at(0.9), at(0.99)]
+}
+
+/// What the estimates need of one workload of a shard, or of all shards together.
+#[derive(Debug, Clone, Copy)]
+struct ClassFigures {
+    ttft: [f64; 4],
+    tpot: [f64; 4],
+    e2e: [f64; 4],
+    queue_wait: [f64; 4],
+    counted: f64,
+    attainment: f64,
+    abandoned: f64,
+    rejected: f64,
+    retried: f64,
+    done: f64,
+    done_attained: f64,
+    output_tokens: f64,
+    prompt_tokens: f64,
+}
+
+impl ClassFigures {
+    fn of(tally: &ClassTally) -> Self {
+        Self {
+            ttft: points(&tally.latencies.ttft),
+            tpot: points(&tally.latencies.tpot),
+            e2e: points(&tally.latencies.e2e),
+            queue_wait: points(&tally.queue_wait),
+            counted: tally.counted() as f64,
+            attainment: tally.attainment(),
+            abandoned: tally.abandoned as f64,
+            rejected: tally.rejected as f64,
+            retried: tally.retried as f64,
+            done: tally.done as f64,
+            done_attained: tally.done_attained as f64,
+            output_tokens: tally.output_tokens as f64,
+            prompt_tokens: tally.prompt_tokens as f64,
+        }
+    }
+}
+
+/// The same of the whole; the histograms are gone.
+#[derive(Debug, Clone)]
+struct Figures {
+    classes: Vec<ClassFigures>,
+    itl: [f64; 4],
+    decode: Totals,
+    prefill: Totals,
+    /// Measured seconds times the share of the deployment.
+    exposure: f64,
+    /// Replica-picoseconds of both kinds.
+    replica_time: (f64, f64),
+}
+
+/// Shards, added up in order.
+struct Merged<'a> {
+    deployment: &'a ClusterModel,
+    names: Vec<&'a str>,
+    classes: Vec<ClassTally>,
+    gaps: Histogram,
+    decode: Totals,
+    prefill: Totals,
+    exposure: f64,
+    replica_time: (f64, f64),
+    shards: Vec<Figures>,
+    run_seconds: (f64, f64),
+    cpu_seconds: f64,
+}
+
+impl<'a> Merged<'a> {
+    fn new(deployment: &'a ClusterModel, classes: &'a [CallClass]) -> Self {
+        Self {
+            deployment,
+            names: classes.iter().map(|class| class.name.as_str()).collect(),
+            classes: vec![ClassTally::default(); classes.len()],
+            gaps: Histogram::default(),
+            decode: Totals::default(),
+            prefill: Totals::default(),
+            exposure: 0.0,
+            replica_time: (0.0, 0.0),
+            shards: Vec::new(),
+            run_seconds: (0.0, 0.0),
+            cpu_seconds: 0.0,
+        }
+    }
+
+    fn add(&mut self, run: &ClusterRun, share: f64, cpu_seconds: f64) {
+        let measured = run.measured.1.seconds() - run.measured.0.seconds();
+        let pools = self.deployment.prefill.as_ref().map_or(0, |pool| pool.replicas);
+        let time = |replicas: u32| run.span.0 as f64 * f64::from(replicas) * share;
+        let figures = Figures {
+            classes: run.classes.iter().map(ClassFigures::of).collect(),
+            itl: points(&run.gaps),
+            decode: run.decode,
+            prefill: run.prefill,
+            exposure: measured.max(0.0) * share,
+            replica_time: (time(self.deployment.replicas), time(pools)),
+        };
+        for (mine, theirs) in self.classes.iter_mut().zip(&run.classes) {
+            mine.merge(theirs);
+        }
+        self.gaps.merge(&run.gaps);
+        self.decode.add(&run.decode);
+        self.prefill.add(&run.prefill);
+        self.exposure += figures.exposure;
+        self.replica_time.0 += figures.replica_time.0;
+        self.replica_time.1 += figures.replica_time.1;
+        self.run_seconds.0 += run.span.seconds();
+        self.run_seconds.1 += measured.max(0.0);
+        self.cpu_seconds += cpu_seconds;
+        self.shards.push(figures);
+    }
+
+    fn finish(self, clusters: u32) -> (SimulationOutcome, Effort) {
+        let whole = Figures {
+            classes: self.classes.iter().map(ClassFigures::of).collect(),
+            itl: points(&self.gaps),
+            decode: self.decode,
+            prefill: self.prefill,
+            exposure: self.exposure,
+            replica_time: self.replica_time,
+        };
+        let spread = Spread { whole: &whole, shards: &self.shards };
+        let of = |value: &dyn Fn(&Figures) -> f64| spread.of(value);
+        let memory = self.deployment.replica.kv_tokens as f64;
+        let calls = |f: &Figures| (f.decode.completed + f.decode.abandoned).max(1) as f64;
+        let both = |f: &Figures| (f.decode.preemptions + f.prefill.preemptions) as f64;
+        let count = self.shards.len().max(1) as f64;
+        let entry = |f: &Figures| if pooled(f) { f.prefill } else { f.decode };
+        let outcome = SimulationOutcome {
+            workloads: self
+                .names
+                .iter()
+                .enumerate()
+                .map(|(index, name)| spread.workload(name, index))
+                .collect(),
+            itl: spread.latency(|f| f.itl),
+            growth: of(&|f| ratio(f.classes.iter().map(growth).sum::<f64>(), f.exposure)),
+            batch: of(&|f| f.decode.mean_batch()),
+            context_read: of(&|f| {
+                let tokens = f.decode.context_read as f64 / KV_UNIT as f64;
+                ratio(tokens, f.decode.decode_steps as f64)
+            }),
+            peak_memory: ((whole.decode.most_blocks * BLOCK) as f64 / memory).min(1.0),
+            preemptions: of(&|f| 1_000.0 * both(f) / calls(f)),
+            found: of(&|f| ratio(entry(f).found as f64, entry(f).owed_prefill as f64)),
+            busy: of(&|f| ratio(f.decode.busy as f64, f.replica_time.0)),
+            prefill_busy: of(&|f| ratio(f.prefill.busy as f64, f.replica_time.1)),
+            requests: entry(&whole).arrived + entry(&whole).rejected,
+            clusters,
+            shards: self.shards.len() as u32,
+            run_seconds: (self.run_seconds.0 / count, self.run_seconds.1 / count),
+        };
+        (outcome, Effort { cpu_seconds: self.cpu_seconds })
+    }
+}
+
+/// Whether there are prefill replicas.
+fn pooled(figures: &Figures) -> bool {
+    figures.replica_time.1 > 0.0
+}
+
+fn ratio(part: f64, whole: f64) -> f64 {
+    if whole > 0.0 { part / whole } else { 0.0 }
+}
+
+/// Calls that came in the measured time and neither were done nor left.
+fn growth(class: &ClassFigures) -> f64 {
+    class.counted - class.abandoned - class.rejected - class.done
+}
+
+/// The figures of all shards together, and of each for their spread.
+struct Spread<'a> {
+    whole: &'a Figures,
+    shards: &'a [Figures],
+}
+
+impl Spread<'_> {
+    fn of(&self, value: impl Fn(&Figures) -> f64) -> Estimate {
+        let samples: Vec<f64> = self.shards.iter().map(&value).collect();
+        Estimate { mean: value(self.whole), ..Estimate::of(&samples) }
+    }
+
+    fn latency(&self, value: impl Fn(&Figures) -> [f64; 4]) -> LatencyEstimate {
+        let point = |point| self.of(|figures| value(figures)[point]);
+        LatencyEstimate { points: std::array::from_fn(point) }
+    }
+
+    fn workload(&self, name: &str, index: usize) -> WorkloadOutcome {
+        let rate = |value: fn(&ClassFigures) -> f64| {
+            self.of(|f| ratio(value(&f.classes[index]), f.exposure))
+        };
+        let share = |value: fn(&ClassFigures) -> f64| {
+            self.of(|f| ratio(value(&f.classes[index]), f.classes[index].counted))
+        };
+        WorkloadOutcome {
+            name: name.to_owned(),
+            counted: self.whole.classes[index].counted as u64,
+            ttft: self.latency(|f| f.classes[index].ttft),
+            tpot: self.latency(|f| f.classes[index].tpot),
+            e2e: self.latency(|f| f.classes[index].e2e),
+            queue_wait: self.latency(|f| f.classes[index].queue_wait),
+            attainment: self.of(|f| f.classes[index].attainment),
+            arrived: rate(|class| class.counted),
+            completed: rate(|class| class.done),
+            goodput: rate(|class| class.done_attained),
+            output_tokens: rate(|class| class.output_tokens),
+            prompt_tokens: rate(|class| class.prompt_tokens),
+            abandoned: share(|class| class.abandoned),
+            rejected: share(|class| class.rejected),
+            retried: share(|class| class.retried),
+        }
+    }
+}
