@@ -85,8 +85,7 @@ pub(super) fn deployment(
             DeploymentWords {
                 model: "measured step time".to_owned(),
                 accelerator: "GPUs".to_owned(),
-                layout: String::new(),
-                ranks: 1,
+                ..DeploymentWords::default()
             },
         ),
         None => priced(arguments, base, (scheduler, router), calls)?,
@@ -134,7 +133,7 @@ fn scheduler(arguments: &DeploymentArguments, base: Option<&Base>) -> Result<Sch
              which takes a token of every step: raise --token-budget or lower --max-sequences"
         )));
     }
-    let prefill = arguments.prefill_kind().unwrap_or(own.prefill);
+    let prefill = arguments.prefill.unwrap_or(own.prefill);
     Ok(Scheduler { max_sequences, token_budget, prefill })
 }
 
@@ -235,6 +234,7 @@ fn priced(
             None => String::new(),
         },
         ranks,
+        ..DeploymentWords::default()
     };
     Ok((ReplicaModel { kv_tokens, ..replica }, Some(transfer), words))
 }

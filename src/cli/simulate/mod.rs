@@ -28,7 +28,8 @@ pub(super) fn simulate(arguments: &SimulateArguments) -> Result<(), Failure> {
     let base = Base::load(arguments)?;
     let classes = deployment::classes(arguments, base.as_ref())?;
     let means = mixed_means(&classes);
-    let (model, words) = deployment::deployment(&arguments.deployment, base.as_ref(), &means)?;
+    let (model, mut words) = deployment::deployment(&arguments.deployment, base.as_ref(), &means)?;
+    words.arrivals = traffic::arrivals(&arguments.traffic);
     let stop = watch_interrupt(Failure::Interrupted);
     use_threads(arguments.threads)?;
     if let Some(file) = &arguments.traffic.trace {

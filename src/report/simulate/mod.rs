@@ -13,7 +13,7 @@ use crate::study::{Capacity, SimulationOutcome};
 use super::rounding::Scale;
 
 /// How a deployment is called.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct DeploymentWords {
     /// The model and its format.
     pub model: String,
@@ -21,6 +21,8 @@ pub struct DeploymentWords {
     pub accelerator: String,
     /// How many replicas of how many GPUs.
     pub layout: String,
+    /// How calls arrive.
+    pub arrivals: String,
     /// Ranks of data-parallel attention of a replica: what the engine counts as replicas.
     pub ranks: u32,
 }
@@ -121,14 +123,21 @@ impl SimulationReport<'_> {
             let Some(promise) = promise(class) else { continue };
             let kept = if workload.attainment.mean >= KEPT { "met" } else { "missed" };
             text += &format!(
-                " The SLO is {kept}{name}: {} % of the calls stay within {promise}, 99 % are asked \
-                 for.",
+                " The SLO is {kept}{name}: {} % of the calls stay within {promise} (99 % are \
+                 asked for).",
                 percent(workload.attainment)
+            );
+        }
+        let counted = self.total(|workload| workload.counted as f64);
+        let abandoned = self.total(|w| w.abandoned.mean * w.counted as f64);
+        if abandoned > 0.0 {
+            text += &format!(
+                " {} % of the calls are given up by their users before the first token.",
+                Scale::ONE.value(100.0 * abandoned / counted)
             );
         }
         let rejected = self.total(|w| w.rejected.mean * w.counted as f64);
         if rejected > 0.0 {
-            let counted = self.total(|workload| workload.counted as f64);
             text += &format!(
                 " {} % of the calls need more context than a replica holds and are rejected.",
                 Scale::ONE.value(100.0 * rejected / counted)

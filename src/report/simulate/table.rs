@@ -9,7 +9,9 @@ use crate::study::{LatencyEstimate, WorkloadOutcome};
 
 /// Columns of the labels, and of each figure.
 const LABEL: usize = 36;
-const FIGURE: usize = 14;
+const FIGURE: usize = 16;
+/// Of things that come whole.
+const WHOLE: Scale = Scale { places: 0, ..Scale::ONE };
 /// Columns of the terminal.
 const WIDTH: usize = 100;
 
@@ -31,9 +33,12 @@ pub fn simulation_table(report: &SimulationReport<'_>) -> String {
 }
 
 fn line(out: &mut String, label: &str, cells: &[String]) {
+    // The first figure stands close to its label, so that four wide ones fit a terminal.
+    let first = FIGURE - (LABEL + 4 * FIGURE - WIDTH);
     let mut text = format!("{label:<LABEL$}");
-    for cell in cells {
-        text += &format!("{cell:>FIGURE$}");
+    for (index, cell) in cells.iter().enumerate() {
+        let width = if index == 0 { first } else { FIGURE };
+        text += &format!("{cell:>width$}");
     }
     *out += text.trim_end();
     out.push('\n');
@@ -156,6 +161,17 @@ fn foundations(report: &SimulationReport<'_>) -> Vec<String> {
             clusters => format!(", {clusters} clusters of at most 256"),
         },
     )];
+    for class in report.classes.iter().filter(|_| report.trace.is_none()) {
+        let means = class.calls.means();
+        let name = if report.classes.len() > 1 { class.name.as_str() } else { "calls" };
+        lines.push(format!(
+            "Traffic: {name} of {} prompt tokens ({} % cached) and {} output tokens on average, {}.",
+            Scale::ONE.value(means.prompt),
+            Scale::ONE.value(100.0 * means.cached / means.prompt),
+            Scale::ONE.value(means.output),
+            words.arrivals,
+        ));
+    }
     let scheduler = &report.deployment.replica.scheduler;
     lines.push(format!(
         "Scheduler of each {}: {} prefill, {} sequences, {} tokens a step, memory for {} tokens \
@@ -168,8 +184,8 @@ fn foundations(report: &SimulationReport<'_>) -> Vec<String> {
     ));
     if let Some(capacity) = report.capacity {
         lines.push(format!(
-            "100 % of capacity: {} requests/s, a steady batch of mean calls with no limit on the \
-             time per token ({} bind).",
+            "100 % of capacity: {} requests/s, at which a steady batch of mean calls would keep the \
+             {} busy, whatever the time per token; queues that never run dry end somewhat below.",
             Scale::ONE.value(capacity.calls_per_second),
             capacity.limit,
         ));
@@ -184,11 +200,11 @@ fn foundations(report: &SimulationReport<'_>) -> Vec<String> {
     let per_second = |seconds: f64| if seconds > 0.0 { 1.0 / seconds } else { 0.0 };
     let simulated = outcome.run_seconds.0 * f64::from(outcome.shards) / f64::from(outcome.clusters);
     lines.push(format!(
-        "Speed: {} requests in {:.2} s, {:.0} requests per CPU-second, {:.0} times real time.",
-        Scale::ONE.value(outcome.requests as f64),
+        "Speed: {} requests in {:.2} s, {} requests per CPU-second, {} times real time.",
+        WHOLE.value(outcome.requests as f64),
         speed.wall_seconds,
-        outcome.requests as f64 * per_second(speed.cpu_seconds),
-        simulated * per_second(speed.wall_seconds),
+        WHOLE.value(outcome.requests as f64 * per_second(speed.cpu_seconds)),
+        WHOLE.value(simulated * per_second(speed.wall_seconds)),
     ));
     lines
 }
