@@ -1,13 +1,13 @@
-//! Speed of the serving engine: event queue, step time, one replica at 80 % of its capacity, one
-//! serving point.
+//! Speed of the serving engine: event queue, step time, one replica under several loads, a cluster
+//! behind its router, one serving point.
 
 use std::hint::black_box;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use sparkgap::demand::Shape;
 use sparkgap::engine::{
-    CallShape, Deployment, Draws, Latencies, LatencyLimits, Layout, Prefill, Replica, ReplicaModel,
-    Router, Scheduler, fluid_capacity, measure, scaled_table,
+    CallShape, Deployment, Draws, Latencies, LatencyLimits, Layout, Load, Prefill, Replica,
+    ReplicaModel, Router, Scheduler, fluid_capacity, measure, scaled_table, simulate_cluster,
 };
 use sparkgap::event_queue::{Event, EventQueue};
 use sparkgap::hardware::{KV_UNIT, Precision, Roofline, StepTime, StepWork, accelerators, models};
@@ -58,23 +58,36 @@ fn table(sigma: f64, mean: f64) -> sparkgap::demand::LengthTable {
     scaled_table(&Shape::Lognormal(sigma), mean).expect("a lognormal law needs no file")
 }
 
-fn replica(c: &mut Criterion) {
+/// A fast replica whose batch is about 600 at this load.
+fn large() -> Roofline {
+    Roofline::affine(10e-3, 10e-6, 3e-9, 4e-6)
+}
+
+/// One call from its random numbers to its histograms: arrival, queue, prefill, decode, end.
+fn one_replica(c: &mut Criterion) {
     let (roofline, calls) = reference();
-    let step_time = StepTime::new(&roofline);
+    let (usual, fast) = (StepTime::new(&roofline), StepTime::new(&large()));
     let mut group = c.benchmark_group("one replica");
-    let count = 50_000;
+    let count = 100_000;
     group.throughput(Throughput::Elements(u64::from(count)));
     group.sample_size(20);
     let draws = Draws::new(&calls, count, (0, count), StreamKey::world(2, 0));
+    // Step time, context tokens, sequences, calls per second.
+    let cases = [
+        ("5 %", &usual, 1_000_000, 256, 0.68),
+        ("80 %", &usual, 1_000_000, 256, 10.8),
+        ("batch 600", &fast, 4_000_000, 2_048, 47.0),
+        ("tight memory", &usual, 160_000, 256, 9.5),
+    ];
     for prefill in [Prefill::Blocking, Prefill::Chunked] {
-        let limits = Scheduler { max_sequences: 256, token_budget: 2_048, prefill };
-        for (name, rate) in [("5 %", 0.68), ("80 %", 10.8)] {
-            group.bench_function(format!("{prefill:?} at {name}"), |b| {
+        for (name, step_time, kv_tokens, max_sequences, rate) in cases {
+            let limits = Scheduler { max_sequences, token_budget: 2_048, prefill };
+            group.bench_function(format!("{prefill:?}, {name}"), |b| {
                 b.iter(|| {
-                    let mut replica = Replica::new(&step_time, &limits, 1_000_000);
+                    let mut replica = Replica::new(step_time, &limits, kv_tokens);
                     let mut latencies = Latencies::default();
                     for (id, request) in draws.at_rate(rate).enumerate() {
-                        if id % 1_024 == 0 {
+                        if id % 64 == 0 {
                             replica.advance(request.arrival, &mut latencies);
                         }
                         replica.enqueue(id as u32, request);
@@ -84,6 +97,35 @@ fn replica(c: &mut Criterion) {
                 });
             });
         }
+    }
+    group.finish();
+}
+
+/// One call through the router of 256 replicas whose load reports are a second old.
+fn cluster(c: &mut Criterion) {
+    let (roofline, calls) = reference();
+    let mut group = c.benchmark_group("256 replicas");
+    let count = 400_000;
+    group.throughput(Throughput::Elements(u64::from(count)));
+    group.sample_size(10);
+    let age = Seconds(1.0);
+    for router in [Router::RoundRobin, Router::PowerOfTwo(age), Router::LeastLoaded(age)] {
+        let name = format!("{router:?}");
+        let model = ReplicaModel {
+            roofline,
+            kv_tokens: 1_000_000,
+            gpus: 8,
+            scheduler: Scheduler {
+                max_sequences: 256,
+                token_budget: 2_048,
+                prefill: Prefill::Chunked,
+            },
+            router,
+        };
+        let load = Load { calls_per_second: 256.0 * 10.8, calls: calls.clone() };
+        group.bench_function(name, |b| {
+            b.iter(|| simulate_cluster(&model, 256, &load, count, StreamKey::world(2, 0)));
+        });
     }
     group.finish();
 }
@@ -125,5 +167,5 @@ fn point(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, hold, step, replica, point);
+criterion_group!(benches, hold, step, one_replica, cluster, point);
 criterion_main!(benches);

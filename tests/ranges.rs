@@ -38,6 +38,7 @@ const PROBES: &[Probe] = &[
             "workloads.background.reach.within",
             "deployments.instant.router.power_of_two",
             "deployments.instant.router.least_loaded",
+            "deployments.instant.router.session_affinity",
             "hardware.gb300.efficiency.layer_overhead",
             "sites.prometheus.outages.mttr",
         ],
@@ -321,7 +322,7 @@ fn put(scenario: &mut Value, path: &str, value: Value) {
     let pointer = format!("/{}", above.replace('.', "/"));
     let place = if above.is_empty() { Some(scenario) } else { scenario.pointer_mut(&pointer) };
     let place = place.unwrap_or_else(|| panic!("the default has no {above}"));
-    let kinds = ["lognormal", "least_loaded", "within", "gpus"];
+    let kinds = ["lognormal", "least_loaded", "session_affinity", "within", "gpus"];
     let other = place.get(last).is_none() && kinds.contains(&last);
     if other {
         *place = Value::Object(serde_json::Map::new());

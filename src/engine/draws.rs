@@ -114,10 +114,10 @@ impl CallStreams {
     pub fn next(&mut self, laws: &CallLaws) -> Lengths {
         let text = rounded(laws.prompt.at(unit(&mut self.prompts))).max(1);
         let mut prompt = text;
-        if let Some(images) = laws.images {
-            if unit(&mut self.pictures) < images.share {
-                prompt = text.saturating_add(rounded(images.tokens));
-            }
+        if let Some(images) = laws.images
+            && unit(&mut self.pictures) < images.share
+        {
+            prompt = text.saturating_add(rounded(images.tokens));
         }
         let mut made = laws.output.at(unit(&mut self.outputs));
         if let Some(thinking) = &laws.thinking {

@@ -57,6 +57,8 @@ pub struct Sessions {
 
 /// How calls arrive.
 #[derive(Debug, Clone, PartialEq)]
+// There is one for each run.
+#[allow(clippy::large_enum_variant)]
 pub enum Pattern {
     /// At a rate, whatever becomes of them. With sessions, the rate is that of their turns.
     Open {

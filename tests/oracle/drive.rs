@@ -42,6 +42,8 @@ pub struct Run {
     /// The earlier turn whose ticket each request was given.
     pub follows: Vec<Option<usize>>,
     pub totals: Totals,
+    /// What the replica said of its load and sums whenever requests were handed over.
+    pub reports: Vec<(u64, Totals)>,
     /// End of every step: filled step by step only.
     pub edges: Vec<u64>,
 }
@@ -163,7 +165,7 @@ impl Case {
         let (done, turns) = (Vec::new(), &self.turns[..]);
         let recorder = Recorder { turns, fates, done, tickets, pauses, paused: false };
         let mut state = (recorder, Vec::new());
-        let mut follows = vec![None; count];
+        let (mut follows, mut reports) = (vec![None; count], Vec::new());
         let mut next = 0;
         while next < count {
             let arrival = self.turns[next].request.arrival.0;
@@ -175,6 +177,7 @@ impl Case {
             } else {
                 advance(&mut replica, start, &mut state.0);
             }
+            reports.push((replica.load(), replica.totals()));
             while let Some(turn) = self.turns.get(next).filter(|t| t.request.arrival.0 < end) {
                 let mut request = turn.request;
                 // Only what is known when the request is handed over, and done when it comes.
@@ -196,7 +199,7 @@ impl Case {
         replica.finish(&mut state.0);
         assert_eq!(replica.load(), 0);
         let (Recorder { fates, done, .. }, edges) = state;
-        Run { fates, done, follows, totals: replica.totals(), edges }
+        Run { fates, done, follows, totals: replica.totals(), reports, edges }
     }
 
     /// Every gap between tokens that the engine tells of, the shortest first, picoseconds. Without
@@ -221,6 +224,7 @@ impl Case {
             let run = self.drive(pace);
             assert_eq!((&jumps.fates, &jumps.done), (&run.fates, &run.done), "jumps, {pace:?}");
             assert_eq!((&jumps.follows, jumps.totals), (&run.follows, run.totals), "{pace:?}");
+            assert!(jumps.reports == run.reports, "reports of jumps, {pace:?}");
         }
         let mut order = vec![0; self.turns.len()];
         for (place, id) in jumps.done.iter().enumerate() {

@@ -8,7 +8,7 @@ use sparkgap::rng::{StreamKey, uniform};
 use sparkgap::time::EngineTime;
 
 use crate::drive::{Case, Pace};
-use crate::naive_state::Turn;
+use crate::naive_state::{Fate, Turn};
 
 fn deepseek_on_gb300(tokens_per_step: f64) -> Roofline {
     let llm = &models()["deepseek_r1"];
@@ -322,5 +322,44 @@ fn every_gap_between_tokens_agrees() {
             assert!((told - *gap as f64).abs() <= 1.0, "{told} {gap}");
         }
         assert!(told.last().unwrap() / told[0] > 2.0);
+    }
+}
+
+/// Integral of the number of requests in the system, from what became of each.
+fn occupancy(case: &Case, fates: &[Fate]) -> u128 {
+    let mut changes: Vec<(u64, i64)> = Vec::new();
+    for (turn, fate) in case.turns.iter().zip(fates) {
+        if let Some(end) = fate.finish.or(fate.left) {
+            changes.extend([(turn.request.arrival.0, 1), (end, -1)]);
+        }
+    }
+    changes.sort_unstable();
+    let (mut inside, mut since, mut integral) = (0i64, 0, 0);
+    for (at, change) in changes {
+        integral += u128::from(at - since) * inside as u128;
+        (inside, since) = (inside + change, at);
+    }
+    assert_eq!(inside, 0);
+    integral
+}
+
+#[test]
+fn books_balance_with_everything_on() {
+    for prefill in [Prefill::Chunked, Prefill::Blocking] {
+        let mut case = heavy(15, 3_000, (1.7, prefill), (5_000, 0.95), (60, 1_500));
+        // Some that no memory could hold.
+        case.turns.iter_mut().step_by(100).for_each(|turn| turn.request.prompt = 6_000);
+        // A replica asserts Little's law, tokens and memory when it finishes.
+        let run = case.drive(Pace::Jumps);
+        let totals = &run.totals;
+        assert_eq!(totals.occupancy, occupancy(&case, &run.fates), "Little's law");
+        let done = case.turns.iter().zip(&run.fates).filter(|pair| pair.1.finish.is_some());
+        let output: u64 = done.map(|pair| u64::from(pair.0.request.output)).sum();
+        assert_eq!(totals.output_tokens, output, "tokens out");
+        assert_eq!(totals.rejected, 30);
+        assert_eq!(totals.arrived, totals.completed + totals.abandoned);
+        assert_eq!(totals.arrived + totals.rejected, 3_000);
+        assert!(totals.abandoned > 300 && totals.preemptions > 300, "{totals:?}");
+        assert!(totals.found > 0 && totals.busy > 0, "{totals:?}");
     }
 }

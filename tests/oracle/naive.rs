@@ -62,6 +62,20 @@ impl<'a> Naive<'a> {
         self.state.load
     }
 
+    /// When its next step starts; `u64::MAX` for never.
+    pub fn next_step(&self) -> u64 {
+        if !self.state.is_idle() {
+            return self.state.now;
+        }
+        let next = self.state.coming.front().map(|next| next.1.request.arrival.0);
+        next.map_or(u64::MAX, |next| next.max(self.state.now))
+    }
+
+    /// What has happened so far.
+    pub fn so_far(&self) -> &Outcome {
+        &self.state.outcome
+    }
+
     /// Makes every step that starts before `until`.
     pub fn advance(&mut self, until: u64) {
         let (setting, state) = (self.setting, &mut self.state);

@@ -30,6 +30,8 @@ pub struct Outcome {
     pub totals: Totals,
     /// Blocks of entries of the prefix cache that were evicted.
     pub evicted: u64,
+    /// The requests that are done, in the order in which they were.
+    pub done: Vec<usize>,
     /// Every gap between two tokens of a sequence, picoseconds.
     pub gaps: Vec<u64>,
 }
@@ -164,6 +166,7 @@ impl State {
     pub fn complete(&mut self, sequence: &Sequence, steps: u64) {
         let request = &sequence.request;
         self.outcome.fates[sequence.id].finish = Some(self.now);
+        self.outcome.done.push(sequence.id);
         self.load -= 1;
         self.free += sequence.blocks;
         let totals = &mut self.outcome.totals;

@@ -99,13 +99,15 @@ impl Replica<'_> {
         let period = self.blocks.period as u32;
         let (turns, rest) =
             if steps < period { (0, steps) } else { (steps / period, steps % period) };
-        let mut blocks = u64::from(turns) * u64::from(self.calls.decoding());
-        let mut residue = self.residue;
-        for _ in 0..rest {
-            blocks += u64::from(self.claims[residue as usize]);
-            residue = wrapped(residue + 1, period);
+        // All residues are looked at, for how many of them count cannot be foretold.
+        let mut blocks = 0;
+        for (residue, claims) in self.claims.iter().enumerate() {
+            let residue = residue as u32;
+            let turned = if residue < self.residue { period } else { 0 };
+            let ahead = residue.wrapping_sub(self.residue).wrapping_add(turned);
+            blocks += if ahead < rest { *claims } else { 0 };
         }
-        blocks
+        u64::from(turns) * u64::from(self.calls.decoding()) + u64::from(blocks)
     }
 
     /// How many of the next `steps` steps find the blocks that they claim.
@@ -136,7 +138,7 @@ impl Replica<'_> {
             }
             left -= wanted;
             found += 1;
-            residue = if residue + 1 < period { residue + 1 } else { 0 };
+            residue = wrapped(residue + 1, period);
         }
         found
     }

@@ -38,7 +38,9 @@ fn limits(faults: &mut Faults, path: &Path, deployment: &Deployment) {
     let message = "token_budget must not be smaller than max_sequences";
     let help = "each decoding sequence takes a token of every step";
     faults.require(roomy, place.key("token_budget"), message, help);
-    if let Router::PowerOfTwo(age) | Router::LeastLoaded(age) = deployment.router {
+    if let Router::PowerOfTwo(age) | Router::LeastLoaded(age) | Router::SessionAffinity(age) =
+        deployment.router
+    {
         faults.duration(path.key("router"), age);
     }
 }
