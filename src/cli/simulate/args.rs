@@ -163,7 +163,8 @@ pub struct TrafficArguments {
           conflicts_with_all = ["prompt", "output", "cached"])]
     pub trace: Option<PathBuf>,
     /// Format of the trace: azure, mooncake, vllm [default: that of its first line]
-    #[arg(long, value_name = "FORMAT", value_parser = read::named::<TraceFormat>, requires = "trace")]
+    #[arg(long, value_name = "FORMAT", requires = "trace",
+          value_parser = read::named::<TraceFormat>)]
     pub format: Option<TraceFormat>,
     /// Play the trace so many times faster
     #[arg(long, value_name = "X", value_parser = read::above_zero, requires = "trace")]

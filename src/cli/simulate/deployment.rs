@@ -101,6 +101,9 @@ pub(super) fn deployment(
         0 => format!("{decode} replicas of {gpus} each"),
         _ => format!("{prefill} prefill and {decode} decode replicas of {gpus} each"),
     };
+    let (name, age) = told(&replica.router);
+    let reports = |age: Seconds| format!(" with load reports up to {} s old", age.0);
+    words.router = format!("{name} router{}", age.map_or(String::new(), reports));
     let split = if ranks > 1 { format!(" in {ranks} attention ranks") } else { String::new() };
     words.layout = format!("{replicas}{split}{}", words.layout);
     let prefill = transfer.filter(|_| prefill > 0).map(|transfer| PrefillPool {
@@ -137,27 +140,29 @@ fn scheduler(arguments: &DeploymentArguments, base: Option<&Base>) -> Result<Sch
     Ok(Scheduler { max_sequences, token_budget, prefill })
 }
 
+/// The name of a router, and the age of the reports that it reads.
+fn told(router: &Router) -> (&'static str, Option<Seconds>) {
+    match router {
+        Router::RoundRobin => ("round_robin", None),
+        Router::Random => ("random", None),
+        Router::PowerOfTwo(age) => ("power_of_two", Some(*age)),
+        Router::LeastLoaded(age) => ("least_loaded", Some(*age)),
+        Router::SessionAffinity(age) => ("session_affinity", Some(*age)),
+    }
+}
+
 fn router(arguments: &DeploymentArguments, base: Option<&Base>) -> Result<Router, Failure> {
-    let own = base.map(|base| base.first().2.router.clone());
-    let age_of = |router: &Router| match router {
-        Router::PowerOfTwo(age) | Router::LeastLoaded(age) | Router::SessionAffinity(age) => {
-            Some(*age)
-        }
-        Router::RoundRobin | Router::Random => None,
+    let usual = Router::PowerOfTwo(Seconds(1.0));
+    let (own, known) = base.map_or(told(&usual), |base| told(&base.first().2.router));
+    let age = arguments.report_interval.or(known).unwrap_or(Seconds(1.0));
+    let router = match arguments.router.as_deref().unwrap_or(own) {
+        "round_robin" => Router::RoundRobin,
+        "random" => Router::Random,
+        "least_loaded" => Router::LeastLoaded(age),
+        "session_affinity" => Router::SessionAffinity(age),
+        _ => Router::PowerOfTwo(age),
     };
-    let given = arguments.report_interval.or_else(|| own.as_ref().and_then(age_of));
-    let age = given.unwrap_or(Seconds(1.0));
-    let router = match (arguments.router.as_deref(), own) {
-        (Some("round_robin"), _) => Router::RoundRobin,
-        (Some("random"), _) => Router::Random,
-        (Some("least_loaded"), _) => Router::LeastLoaded(age),
-        (Some("session_affinity"), _) => Router::SessionAffinity(age),
-        (Some(_), _) | (None, None | Some(Router::PowerOfTwo(_))) => Router::PowerOfTwo(age),
-        (None, Some(Router::LeastLoaded(_))) => Router::LeastLoaded(age),
-        (None, Some(Router::SessionAffinity(_))) => Router::SessionAffinity(age),
-        (None, Some(router)) => router,
-    };
-    if arguments.report_interval.is_some() && age_of(&router).is_none() {
+    if arguments.report_interval.is_some() && told(&router).1.is_none() {
         return Err(usage(
             "this router reads no load reports: leave out --report-interval, or use \
              --router power_of_two, least_loaded or session_affinity",
