@@ -270,8 +270,8 @@ fn what_cannot_be_meant_is_refused_with_the_fix() {
     );
     refused(&["--model", "lama_8b"], &["did you mean `llama_8b`?"]);
     refused(&["--accelerator", "h1000"], &["did you mean `h100`?"]);
-    refused(&["--model", "llama_405b"], &["leave no room for context", "--gpus 6"]);
-    refused(&["--gpus", "16"], &["the scale-up links of H100 SXM reach 8"]);
+    refused(&["--model", "llama_405b"], &["leave no room for context", "use at least 6 GPUs"]);
+    refused(&["--gpus", "16"], &["H100 SXM has 8 in reach"]);
     refused(&["--prompt", "uniform(9, 2)"], &["the lower end comes first"]);
     refused(&["--prompt", "empirical(azure2023_chat_prompt)"], &["did you mean"]);
     refused(&["--output", "0"], &["allowed are 1 to"]);
@@ -294,6 +294,8 @@ fn what_cannot_be_meant_is_refused_with_the_fix() {
     refused(&["--timeout", "1 s", "--retry", "100%"], &["at most 95%"]);
     refused(&["--kv-tokens", "500"], &["a mean call needs"]);
     refused(&["--requests", "50"], &["at least --requests 200"]);
+    refused(&["--rate", "1e-9"], &["independent runs"]);
+    refused(&["--rate", "0.001", "--requests", "1000000"], &["the clock ends"]);
     refused(&["--attention-ranks", "2", "--gpus", "2"], &["no experts"]);
     refused(&["--diurnal", "1.5"], &["allowed are 0 (constant) to 1"]);
     refused(&["--arrivals", "pareto(2)"], &["gamma(cv)"]);

@@ -11,9 +11,9 @@ use crate::engine::{
     CallClass, CallMeans, CallShape, ClusterModel, Deployment, LatencyLimits, Layout, Patience,
     Prefill, PrefillPool, ReplicaModel, Router, Scheduler, Transfer,
 };
-use crate::hardware::{Accelerator, Llm, Precision, Roofline, accelerators, kv_capacity, models};
+use crate::hardware::{Precision, Roofline, accelerators, models};
 use crate::report::DeploymentWords;
-use crate::scenario::{Scenario, known_names};
+use crate::scenario::{Finding, Scenario, known_names, layout_faults};
 use crate::units::{BytesPerSecond, Factor, Seconds};
 
 /// What a scenario gives to begin with.
@@ -205,8 +205,6 @@ fn priced(
         llm.tokens_per_step = Factor(tokens);
     }
     let layout = layout(arguments, base, accelerator_name)?;
-    reachable(&layout, accelerator)?;
-    split(&layout, &llm, scheduler.max_sequences)?;
     let speed = base.map_or(accelerator.realised.central().0, |base| {
         let (name, workload, _) = base.first();
         base.scenario.central_speed((name, workload), accelerator, base.year)
@@ -219,9 +217,16 @@ fn priced(
         source: None,
         as_of: None,
     };
-    let replica = ReplicaModel::new(accelerator, &llm, (&layout, &deployment), calls, speed)
-        .filter(|replica| replica.kv_tokens > 0)
-        .ok_or_else(|| usage(no_room(&layout, accelerator, &llm)))?;
+    let fault = layout_faults(&layout, &deployment, accelerator, &llm).into_iter().next();
+    let replica = ReplicaModel::new(accelerator, &llm, (&layout, &deployment), calls, speed);
+    let replica = match (fault, replica) {
+        (None, Some(replica)) => replica,
+        (fault, _) => {
+            let told =
+                |fault: Finding| format!("{}: {}", fault.message, fault.help.unwrap_or_default());
+            return Err(usage(fault.map_or("the model does not fit".to_owned(), told)));
+        }
+    };
     let ranks = layout.width(&llm).ranks;
     let given = arguments.kv_tokens.map(|tokens| tokens / u64::from(ranks));
     let kv_tokens = given.unwrap_or(replica.kv_tokens);
@@ -269,63 +274,6 @@ fn layout(
         precision: arguments.precision.unwrap_or(own.precision),
         attention_ranks: arguments.attention_ranks.or(stated),
     })
-}
-
-/// Whether attention can be split into the ranks that are asked for.
-fn split(layout: &Layout, llm: &Llm, sequences: u32) -> Result<(), Failure> {
-    let Some(ranks) = layout.attention_ranks.filter(|ranks| *ranks > 1) else { return Ok(()) };
-    if !layout.gpus.is_multiple_of(ranks) {
-        return Err(usage(format!(
-            "{ranks} attention ranks do not split {} GPUs evenly: change --attention-ranks",
-            layout.gpus
-        )));
-    }
-    if llm.experts.is_none() {
-        return Err(usage(format!(
-            "{} has no experts to spread over {ranks} attention ranks: leave out \
-             --attention-ranks",
-            llm.label
-        )));
-    }
-    if ranks > sequences {
-        return Err(usage(format!(
-            "{ranks} attention ranks share {sequences} sequences, and some have none: raise \
-             --max-sequences"
-        )));
-    }
-    Ok(())
-}
-
-fn reachable(layout: &Layout, accelerator: &Accelerator) -> Result<(), Failure> {
-    let most = accelerator.scale_up_domain;
-    if layout.gpus <= most {
-        return Ok(());
-    }
-    Err(usage(format!(
-        "a replica of {} GPUs does not fit: the scale-up links of {} reach {most}; use --gpus 1 \
-         to {most}",
-        layout.gpus, accelerator.label
-    )))
-}
-
-fn no_room(layout: &Layout, accelerator: &Accelerator, llm: &Llm) -> String {
-    let holds = |gpus: u32| {
-        let width = Layout { gpus, ..layout.clone() }.width(llm);
-        let tokens = kv_capacity(accelerator, llm, width, layout.precision);
-        tokens.is_some_and(|tokens| tokens >= 1.0) && gpus.is_multiple_of(width.ranks)
-    };
-    let help = match (layout.gpus..=accelerator.scale_up_domain).find(|gpus| holds(*gpus)) {
-        Some(gpus) => format!("use at least --gpus {gpus}, or fewer bits"),
-        None => "use fewer bits (--precision), a smaller model or another accelerator".to_owned(),
-    };
-    format!(
-        "{} has {:.0} GB of weights; {} x {} with {:.0} GB leave no room for context: {help}",
-        llm.label,
-        llm.params.0 * layout.precision.bytes_per_weight() / 1e9,
-        layout.gpus,
-        accelerator.label,
-        accelerator.memory.0 * f64::from(layout.gpus) / 1e9,
-    )
 }
 
 /// The workloads that are served, with what they are promised.

@@ -22,6 +22,8 @@ const RENEWALS: f64 = 30.0;
 const MOST_HELD: f64 = 4e6;
 /// Requests of a simulation that nobody has asked for at most: some minutes.
 const MOST: f64 = 3e9;
+/// Seconds of a run at most: the engine's clock goes on for another six days.
+const LONGEST: f64 = 8.64e6;
 /// Shares of a run before and after the measured time.
 const NOT_COUNTED: (f64, f64) = (0.2, 0.1);
 /// Mean stays in the system that a run lasts for a steady state: its warm-up is four of them.
@@ -143,7 +145,7 @@ impl Length {
         let replications = f64::from(simulation.replications);
         let batches = self.capacity.batch * f64::from(simulation.deployment.replicas);
         let overload = self.rate > self.capacity.calls_per_second;
-        let wanted = (RENEWALS * batches).max(LEAST / replications);
+        let wanted = (RENEWALS * batches).max(LEAST / replications).min(LONGEST * self.rate);
         let mut least = STAYS * self.stay * self.rate;
         if let Pattern::Open { sessions: Some(sessions), .. } = &simulation.traffic.pattern {
             // Sessions fill up over their own length.
@@ -172,6 +174,14 @@ impl Length {
         }
         let (before, after) = not_counted;
         let not_counted = (before * kept, 1.0 - (1.0 - after) * kept);
+        if of_a_run > LONGEST * self.rate {
+            return Err(usage(format!(
+                "a run of {:.0} requests lasts {:.0} days, and the clock ends after 100: raise \
+                 the rate, shorten the period or lower --requests",
+                of_a_run,
+                of_a_run / self.rate / 86_400.0
+            )));
+        }
         let all = of_a_run * replications;
         if all > MOST && arguments.requests.is_none() {
             return Err(usage(format!(
@@ -220,14 +230,6 @@ impl Length {
                 "{said}: {of_a_run:.0} requests of a run do not fit into memory; {fix}"
             )));
         }
-        if of_a_run < least * 0.2 {
-            return Err(usage(format!(
-                "{said}: {of_a_run:.0} requests of a run last {:.3} s, and a call takes about \
-                 {:.3} s; raise --requests or lower the rate",
-                of_a_run / self.rate,
-                self.stay
-            )));
-        }
         Ok(())
     }
 
@@ -238,25 +240,23 @@ impl Length {
         concurrency: u32,
         simulation: &mut Simulation,
     ) -> Result<f64, Failure> {
-        if concurrency < self.clusters {
+        let most = MOST_HELD * f64::from(self.clusters);
+        if concurrency < self.clusters || f64::from(concurrency) > most {
             return Err(usage(format!(
-                "{concurrency} users for {} clusters: each needs one at least",
+                "{concurrency} users: so many replicas can have {} to {most:.0}, who fit into \
+                 memory",
                 self.clusters
             )));
         }
-        let most = MOST_HELD * f64::from(self.clusters);
-        if f64::from(concurrency) > most {
-            return Err(usage(format!(
-                "{concurrency} users do not fit into memory: at most {most:.0} with so many \
-                 replicas"
-            )));
-        }
         let replications = f64::from(simulation.replications);
-        let wanted = (RENEWALS * f64::from(concurrency)).max(LEAST / replications);
+        let users = f64::from(concurrency);
+        let wanted = (RENEWALS * users).max(LEAST / replications);
+        // Even one after the other they end before the clock does.
+        let wanted = wanted.min(LONGEST * users / self.stay / 4.0);
         let given = arguments.requests.map(|all| all as f64 / replications);
         simulation.traffic.requests = Self::total(simulation, given.unwrap_or(wanted));
         self.enough(simulation)?;
-        Ok(STAYS * f64::from(concurrency))
+        Ok(STAYS * users)
     }
 
     /// Each shard has some requests to count.
