@@ -21,6 +21,7 @@ mod system;
 mod text;
 
 pub use audit::{Audit, AuditedValue, Origin, audit};
+pub use check::layout_faults;
 pub use correlation::RankCorrelation;
 pub use diagnostic::{Diagnostic, Finding, Place, ScenarioError, known_names};
 pub use include::{shipped_names, shipped_text};

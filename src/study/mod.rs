@@ -21,8 +21,8 @@ pub use characterise::{
 };
 pub use replicate::{WorldRun, YearAdequacy, assess, replicate};
 pub use simulate::{
-    CLUSTER, Effort, LatencyEstimate, Simulation, SimulationOutcome, WorkloadOutcome, clusters_of,
-    replay_deployment, simulate_deployment,
+    CLUSTER, Effort, LATENCIES, LatencyEstimate, RATES, SHARES, Simulation, SimulationOutcome,
+    WorkloadOutcome, clusters_of, replay_deployment, simulate_deployment,
 };
 pub use sweep::{
     Axis, Combine, Heatmap, Patch, Step, Sweep, SweepError, SweepFailure, SweepOutcome, SweepPoint,

@@ -45,39 +45,34 @@ pub struct LatencyEstimate {
     pub points: [Estimate; 4],
 }
 
+/// Latencies of calls: time to first token, mean time per output token, arrival to last token,
+/// arrival to the first work on the prompt.
+pub const LATENCIES: [&str; 4] = ["ttft", "tpot", "e2e", "queue_wait"];
+/// What is counted of a workload per second: arrivals, completions, completions within both
+/// promises, and the tokens of completions.
+pub const RATES: [&str; 5] = [
+    "arrived_requests_per_s",
+    "completed_requests_per_s",
+    "goodput_requests_per_s",
+    "output_tokens_per_s",
+    "prompt_tokens_per_s",
+];
+/// What may become of the counted calls of a workload: done within both promises, left by their
+/// users, tried again after that, too long for the memory.
+pub const SHARES: [&str; 4] =
+    ["attainment_share", "abandoned_share", "retried_share", "rejected_share"];
+
 /// What the calls of one workload experienced.
 #[derive(Debug, Clone, PartialEq)]
 pub struct WorkloadOutcome {
-    /// What it is called.
-    pub name: String,
     /// Calls counted: those after the warm-up and before the tail.
     pub counted: u64,
-    /// Time to first token.
-    pub ttft: LatencyEstimate,
-    /// Mean time per output token of a call.
-    pub tpot: LatencyEstimate,
-    /// Arrival to last token.
-    pub e2e: LatencyEstimate,
-    /// Arrival to the first work on the prompt.
-    pub queue_wait: LatencyEstimate,
-    /// Share of the counted calls that were done within both promises.
-    pub attainment: Estimate,
-    /// Calls per second that arrive.
-    pub arrived: Estimate,
-    /// Calls per second that are done.
-    pub completed: Estimate,
-    /// Calls per second that are done within both promises.
-    pub goodput: Estimate,
-    /// Output tokens per second of the calls that are done.
-    pub output_tokens: Estimate,
-    /// Prompt tokens per second of these, cached ones included.
-    pub prompt_tokens: Estimate,
-    /// Share of the counted calls whose users left.
-    pub abandoned: Estimate,
-    /// Share of them that could never fit into memory.
-    pub rejected: Estimate,
-    /// Share of them that are tried again.
-    pub retried: Estimate,
+    /// In the order of [`LATENCIES`].
+    pub latencies: [LatencyEstimate; 4],
+    /// In the order of [`RATES`].
+    pub rates: [Estimate; 5],
+    /// In the order of [`SHARES`].
+    pub shares: [Estimate; 4],
 }
 
 /// What a simulation leaves.
@@ -253,43 +248,38 @@ fn points(histogram: &Histogram) -> [f64; 4] {
 /// What the estimates need of one workload of a shard, or of all shards together.
 #[derive(Debug, Clone, Copy)]
 struct ClassFigures {
-    ttft: [f64; 4],
-    tpot: [f64; 4],
-    e2e: [f64; 4],
-    queue_wait: [f64; 4],
     counted: f64,
-    attainment: f64,
-    abandoned: f64,
-    rejected: f64,
-    retried: f64,
-    done: f64,
-    done_attained: f64,
-    output_tokens: f64,
-    prompt_tokens: f64,
+    latencies: [[f64; 4]; 4],
+    /// Numerators of the rates and of the shares.
+    rates: [f64; 5],
+    shares: [f64; 4],
 }
 
 impl ClassFigures {
     fn of(tally: &ClassTally) -> Self {
+        let ClassTally { latencies, queue_wait, attained, abandoned, retried, rejected, .. } =
+            tally;
+        let arrived = tally.counted();
+        let (done, within) = (tally.done, tally.done_attained);
+        let rates = [arrived, done, within, tally.output_tokens, tally.prompt_tokens];
         Self {
-            ttft: points(&tally.latencies.ttft),
-            tpot: points(&tally.latencies.tpot),
-            e2e: points(&tally.latencies.e2e),
-            queue_wait: points(&tally.queue_wait),
-            counted: tally.counted() as f64,
-            attainment: tally.attainment(),
-            abandoned: tally.abandoned as f64,
-            rejected: tally.rejected as f64,
-            retried: tally.retried as f64,
-            done: tally.done as f64,
-            done_attained: tally.done_attained as f64,
-            output_tokens: tally.output_tokens as f64,
-            prompt_tokens: tally.prompt_tokens as f64,
+            counted: arrived as f64,
+            latencies: [&latencies.ttft, &latencies.tpot, &latencies.e2e, queue_wait].map(points),
+            rates: rates.map(|count| count as f64),
+            shares: [attained, abandoned, retried, rejected].map(|count| *count as f64),
         }
+    }
+
+    /// Calls that came in the measured time and neither were done nor left.
+    fn growth(&self) -> f64 {
+        let [arrived, done, ..] = self.rates;
+        let [_, abandoned, _, rejected] = self.shares;
+        arrived - abandoned - rejected - done
     }
 }
 
-/// The same of the whole; the histograms are gone.
-#[derive(Debug, Clone)]
+/// What is kept of a shard, or of all: the histograms are not.
+#[derive(Debug, Clone, Default)]
 struct Figures {
     classes: Vec<ClassFigures>,
     itl: [f64; 4],
@@ -301,32 +291,31 @@ struct Figures {
     replica_time: (f64, f64),
 }
 
+impl Figures {
+    /// Sums of the replicas that calls come to first.
+    fn entry(&self) -> &Totals {
+        if self.replica_time.1 > 0.0 { &self.prefill } else { &self.decode }
+    }
+}
+
 /// Shards, added up in order.
 struct Merged<'a> {
     deployment: &'a ClusterModel,
-    names: Vec<&'a str>,
     classes: Vec<ClassTally>,
     gaps: Histogram,
-    decode: Totals,
-    prefill: Totals,
-    exposure: f64,
-    replica_time: (f64, f64),
+    whole: Figures,
     shards: Vec<Figures>,
     run_seconds: (f64, f64),
     cpu_seconds: f64,
 }
 
 impl<'a> Merged<'a> {
-    fn new(deployment: &'a ClusterModel, classes: &'a [CallClass]) -> Self {
+    fn new(deployment: &'a ClusterModel, classes: &[CallClass]) -> Self {
         Self {
             deployment,
-            names: classes.iter().map(|class| class.name.as_str()).collect(),
             classes: vec![ClassTally::default(); classes.len()],
             gaps: Histogram::default(),
-            decode: Totals::default(),
-            prefill: Totals::default(),
-            exposure: 0.0,
-            replica_time: (0.0, 0.0),
+            whole: Figures::default(),
             shards: Vec::new(),
             run_seconds: (0.0, 0.0),
             cpu_seconds: 0.0,
@@ -334,7 +323,7 @@ impl<'a> Merged<'a> {
     }
 
     fn add(&mut self, run: &ClusterRun, share: f64, cpu_seconds: f64) {
-        let measured = run.measured.1.seconds() - run.measured.0.seconds();
+        let measured = (run.measured.1.seconds() - run.measured.0.seconds()).max(0.0);
         let pools = self.deployment.prefill.as_ref().map_or(0, |pool| pool.replicas);
         let time = |replicas: u32| run.span.0 as f64 * f64::from(replicas) * share;
         let figures = Figures {
@@ -342,80 +331,53 @@ impl<'a> Merged<'a> {
             itl: points(&run.gaps),
             decode: run.decode,
             prefill: run.prefill,
-            exposure: measured.max(0.0) * share,
+            exposure: measured * share,
             replica_time: (time(self.deployment.replicas), time(pools)),
         };
         for (mine, theirs) in self.classes.iter_mut().zip(&run.classes) {
             mine.merge(theirs);
         }
         self.gaps.merge(&run.gaps);
-        self.decode.add(&run.decode);
-        self.prefill.add(&run.prefill);
-        self.exposure += figures.exposure;
-        self.replica_time.0 += figures.replica_time.0;
-        self.replica_time.1 += figures.replica_time.1;
+        self.whole.decode.add(&run.decode);
+        self.whole.prefill.add(&run.prefill);
+        self.whole.exposure += figures.exposure;
+        self.whole.replica_time.0 += figures.replica_time.0;
+        self.whole.replica_time.1 += figures.replica_time.1;
         self.run_seconds.0 += run.span.seconds();
-        self.run_seconds.1 += measured.max(0.0);
+        self.run_seconds.1 += measured;
         self.cpu_seconds += cpu_seconds;
         self.shards.push(figures);
     }
 
-    fn finish(self, clusters: u32) -> (SimulationOutcome, Effort) {
-        let whole = Figures {
-            classes: self.classes.iter().map(ClassFigures::of).collect(),
-            itl: points(&self.gaps),
-            decode: self.decode,
-            prefill: self.prefill,
-            exposure: self.exposure,
-            replica_time: self.replica_time,
-        };
-        let spread = Spread { whole: &whole, shards: &self.shards };
-        let of = |value: &dyn Fn(&Figures) -> f64| spread.of(value);
+    fn finish(mut self, clusters: u32) -> (SimulationOutcome, Effort) {
+        self.whole.classes = self.classes.iter().map(ClassFigures::of).collect();
+        self.whole.itl = points(&self.gaps);
+        let whole = &self.whole;
+        let spread = Spread { whole, shards: &self.shards };
         let memory = self.deployment.replica.kv_tokens as f64;
-        let calls = |f: &Figures| (f.decode.completed + f.decode.abandoned).max(1) as f64;
-        let both = |f: &Figures| (f.decode.preemptions + f.prefill.preemptions) as f64;
+        let calls = |f: &Figures| (f.decode.completed + f.decode.abandoned) as f64;
+        let lost = |f: &Figures| (f.decode.preemptions + f.prefill.preemptions) as f64;
+        let context = |f: &Figures| f.decode.context_read as f64 / KV_UNIT as f64;
         let count = self.shards.len().max(1) as f64;
-        let entry = |f: &Figures| if pooled(f) { f.prefill } else { f.decode };
+        let growth = |f: &Figures| f.classes.iter().map(ClassFigures::growth).sum();
         let outcome = SimulationOutcome {
-            workloads: self
-                .names
-                .iter()
-                .enumerate()
-                .map(|(index, name)| spread.workload(name, index))
-                .collect(),
+            workloads: (0..self.classes.len()).map(|index| spread.workload(index)).collect(),
             itl: spread.latency(|f| f.itl),
-            growth: of(&|f| ratio(f.classes.iter().map(growth).sum::<f64>(), f.exposure)),
-            batch: of(&|f| f.decode.mean_batch()),
-            context_read: of(&|f| {
-                let tokens = f.decode.context_read as f64 / KV_UNIT as f64;
-                ratio(tokens, f.decode.decode_steps as f64)
-            }),
+            growth: spread.ratio(growth, |f| f.exposure),
+            batch: spread.of(|f| f.decode.mean_batch()),
+            context_read: spread.ratio(context, |f| f.decode.decode_steps as f64),
             peak_memory: ((whole.decode.most_blocks * BLOCK) as f64 / memory).min(1.0),
-            preemptions: of(&|f| 1_000.0 * both(f) / calls(f)),
-            found: of(&|f| ratio(entry(f).found as f64, entry(f).owed_prefill as f64)),
-            busy: of(&|f| ratio(f.decode.busy as f64, f.replica_time.0)),
-            prefill_busy: of(&|f| ratio(f.prefill.busy as f64, f.replica_time.1)),
-            requests: entry(&whole).arrived + entry(&whole).rejected,
+            preemptions: spread.ratio(|f| 1_000.0 * lost(f), calls),
+            found: spread.ratio(|f| f.entry().found as f64, |f| f.entry().owed_prefill as f64),
+            busy: spread.ratio(|f| f.decode.busy as f64, |f| f.replica_time.0),
+            prefill_busy: spread.ratio(|f| f.prefill.busy as f64, |f| f.replica_time.1),
+            requests: whole.entry().arrived + whole.entry().rejected,
             clusters,
             shards: self.shards.len() as u32,
             run_seconds: (self.run_seconds.0 / count, self.run_seconds.1 / count),
         };
         (outcome, Effort { cpu_seconds: self.cpu_seconds })
     }
-}
-
-/// Whether there are prefill replicas.
-fn pooled(figures: &Figures) -> bool {
-    figures.replica_time.1 > 0.0
-}
-
-fn ratio(part: f64, whole: f64) -> f64 {
-    if whole > 0.0 { part / whole } else { 0.0 }
-}
-
-/// Calls that came in the measured time and neither were done nor left.
-fn growth(class: &ClassFigures) -> f64 {
-    class.counted - class.abandoned - class.rejected - class.done
 }
 
 /// The figures of all shards together, and of each for their spread.
@@ -430,34 +392,25 @@ impl Spread<'_> {
         Estimate { mean: value(self.whole), ..Estimate::of(&samples) }
     }
 
+    /// A ratio of sums; 0 where there is nothing to divide by.
+    fn ratio(&self, part: impl Fn(&Figures) -> f64, whole: impl Fn(&Figures) -> f64) -> Estimate {
+        self.of(|f| if whole(f) > 0.0 { part(f) / whole(f) } else { 0.0 })
+    }
+
     fn latency(&self, value: impl Fn(&Figures) -> [f64; 4]) -> LatencyEstimate {
         let point = |point| self.of(|figures| value(figures)[point]);
         LatencyEstimate { points: std::array::from_fn(point) }
     }
 
-    fn workload(&self, name: &str, index: usize) -> WorkloadOutcome {
-        let rate = |value: fn(&ClassFigures) -> f64| {
-            self.of(|f| ratio(value(&f.classes[index]), f.exposure))
-        };
-        let share = |value: fn(&ClassFigures) -> f64| {
-            self.of(|f| ratio(value(&f.classes[index]), f.classes[index].counted))
-        };
+    fn workload(&self, index: usize) -> WorkloadOutcome {
+        let counted = |f: &Figures| f.classes[index].counted;
         WorkloadOutcome {
-            name: name.to_owned(),
-            counted: self.whole.classes[index].counted as u64,
-            ttft: self.latency(|f| f.classes[index].ttft),
-            tpot: self.latency(|f| f.classes[index].tpot),
-            e2e: self.latency(|f| f.classes[index].e2e),
-            queue_wait: self.latency(|f| f.classes[index].queue_wait),
-            attainment: self.of(|f| f.classes[index].attainment),
-            arrived: rate(|class| class.counted),
-            completed: rate(|class| class.done),
-            goodput: rate(|class| class.done_attained),
-            output_tokens: rate(|class| class.output_tokens),
-            prompt_tokens: rate(|class| class.prompt_tokens),
-            abandoned: share(|class| class.abandoned),
-            rejected: share(|class| class.rejected),
-            retried: share(|class| class.retried),
+            counted: counted(self.whole) as u64,
+            latencies: std::array::from_fn(|of| self.latency(|f| f.classes[index].latencies[of])),
+            rates: std::array::from_fn(|of| {
+                self.ratio(|f| f.classes[index].rates[of], |f| f.exposure)
+            }),
+            shares: std::array::from_fn(|of| self.ratio(|f| f.classes[index].shares[of], counted)),
         }
     }
 }

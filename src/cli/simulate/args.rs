@@ -24,7 +24,7 @@ pub struct SimulateArguments {
     #[arg(long, value_name = "A,B", value_delimiter = ',', requires = "scenario")]
     pub workload: Vec<String>,
     /// Relative shares of their calls [default: equal]
-    #[arg(long, value_name = "X,Y", value_delimiter = ',', value_parser = read::relative,
+    #[arg(long, value_name = "X,Y", value_delimiter = ',', value_parser = read::above_zero,
           requires = "workload")]
     pub shares: Vec<f64>,
     /// Their priorities, 0 (served first) to 3 [default: 0 for all]
@@ -80,7 +80,7 @@ pub struct DeploymentArguments {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=4_096))]
     pub gpus: Option<u32>,
     /// Format of the weights: fp4, fp8, bf16 [default: fp8, or the scenario's layout]
-    #[arg(long, value_name = "FORMAT", value_parser = read::precision)]
+    #[arg(long, value_name = "FORMAT", value_parser = read::named::<Precision>)]
     pub precision: Option<Precision>,
     /// Ranks of data-parallel attention of a replica, for models with experts [default: the
     /// scenario's layout, or the fewest of at most 8 GPUs]
@@ -110,9 +110,10 @@ pub struct DeploymentArguments {
     /// Age of the load reports that it acts on [default: 1 s]
     #[arg(long, value_name = "TIME", value_parser = read::non_negative)]
     pub report_interval: Option<Seconds>,
-    /// Prompts in chunks beside decode steps, or in steps of their own [default: chunked]
-    #[arg(long, value_name = "KIND", value_parser = ["chunked", "blocking"])]
-    pub prefill: Option<String>,
+    /// Prompts in chunks beside decode steps (chunked), or in steps of their own (blocking)
+    /// [default: chunked, or the scenario's]
+    #[arg(long, value_name = "KIND", value_parser = read::named::<Prefill>)]
+    pub prefill: Option<Prefill>,
     /// Sequences in a batch at most [default: 256]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub max_sequences: Option<u32>,
@@ -130,14 +131,6 @@ pub struct DeploymentArguments {
     /// Tokens that speculative decoding gains per step [default: the model's, mostly 1]
     #[arg(long, value_name = "X", value_parser = read::tokens_per_step)]
     pub tokens_per_step: Option<f64>,
-}
-
-impl DeploymentArguments {
-    /// How prefill is scheduled, where it is said.
-    pub(super) fn prefill_kind(&self) -> Option<Prefill> {
-        let blocking = self.prefill.as_deref()? == "blocking";
-        Some(if blocking { Prefill::Blocking } else { Prefill::Chunked })
-    }
 }
 
 /// What is sent.
@@ -170,10 +163,11 @@ pub struct TrafficArguments {
           conflicts_with_all = ["prompt", "output", "cached"])]
     pub trace: Option<PathBuf>,
     /// Format of the trace: azure, mooncake, vllm [default: that of its first line]
-    #[arg(long, value_name = "FORMAT", value_parser = read::format, requires = "trace")]
+    #[arg(long, value_name = "FORMAT", requires = "trace",
+          value_parser = read::named::<TraceFormat>)]
     pub format: Option<TraceFormat>,
     /// Play the trace so many times faster
-    #[arg(long, value_name = "X", value_parser = read::speed, requires = "trace")]
+    #[arg(long, value_name = "X", value_parser = read::above_zero, requires = "trace")]
     pub speed: Option<f64>,
     /// Prefix cache that the blocks of a Mooncake trace are looked up in: none, unlimited or its
     /// tokens [default: none]

@@ -11,9 +11,9 @@ use crate::engine::{
     CallClass, CallMeans, CallShape, ClusterModel, Deployment, LatencyLimits, Layout, Patience,
     Prefill, PrefillPool, ReplicaModel, Router, Scheduler, Transfer,
 };
-use crate::hardware::{Accelerator, Llm, Precision, Roofline, accelerators, kv_capacity, models};
+use crate::hardware::{Precision, Roofline, accelerators, models};
 use crate::report::DeploymentWords;
-use crate::scenario::{Scenario, known_names};
+use crate::scenario::{Finding, Scenario, known_names, layout_faults};
 use crate::units::{BytesPerSecond, Factor, Seconds};
 
 /// What a scenario gives to begin with.
@@ -85,8 +85,7 @@ pub(super) fn deployment(
             DeploymentWords {
                 model: "measured step time".to_owned(),
                 accelerator: "GPUs".to_owned(),
-                layout: String::new(),
-                ranks: 1,
+                ..DeploymentWords::default()
             },
         ),
         None => priced(arguments, base, (scheduler, router), calls)?,
@@ -102,6 +101,9 @@ pub(super) fn deployment(
         0 => format!("{decode} replicas of {gpus} each"),
         _ => format!("{prefill} prefill and {decode} decode replicas of {gpus} each"),
     };
+    let (name, age) = told(&replica.router);
+    let reports = |age: Seconds| format!(" with load reports up to {} s old", age.0);
+    words.router = format!("{name} router{}", age.map_or(String::new(), reports));
     let split = if ranks > 1 { format!(" in {ranks} attention ranks") } else { String::new() };
     words.layout = format!("{replicas}{split}{}", words.layout);
     let prefill = transfer.filter(|_| prefill > 0).map(|transfer| PrefillPool {
@@ -134,31 +136,33 @@ fn scheduler(arguments: &DeploymentArguments, base: Option<&Base>) -> Result<Sch
              which takes a token of every step: raise --token-budget or lower --max-sequences"
         )));
     }
-    let prefill = arguments.prefill_kind().unwrap_or(own.prefill);
+    let prefill = arguments.prefill.unwrap_or(own.prefill);
     Ok(Scheduler { max_sequences, token_budget, prefill })
 }
 
+/// The name of a router, and the age of the reports that it reads.
+fn told(router: &Router) -> (&'static str, Option<Seconds>) {
+    match router {
+        Router::RoundRobin => ("round_robin", None),
+        Router::Random => ("random", None),
+        Router::PowerOfTwo(age) => ("power_of_two", Some(*age)),
+        Router::LeastLoaded(age) => ("least_loaded", Some(*age)),
+        Router::SessionAffinity(age) => ("session_affinity", Some(*age)),
+    }
+}
+
 fn router(arguments: &DeploymentArguments, base: Option<&Base>) -> Result<Router, Failure> {
-    let own = base.map(|base| base.first().2.router.clone());
-    let age_of = |router: &Router| match router {
-        Router::PowerOfTwo(age) | Router::LeastLoaded(age) | Router::SessionAffinity(age) => {
-            Some(*age)
-        }
-        Router::RoundRobin | Router::Random => None,
+    let usual = Router::PowerOfTwo(Seconds(1.0));
+    let (own, known) = base.map_or(told(&usual), |base| told(&base.first().2.router));
+    let age = arguments.report_interval.or(known).unwrap_or(Seconds(1.0));
+    let router = match arguments.router.as_deref().unwrap_or(own) {
+        "round_robin" => Router::RoundRobin,
+        "random" => Router::Random,
+        "least_loaded" => Router::LeastLoaded(age),
+        "session_affinity" => Router::SessionAffinity(age),
+        _ => Router::PowerOfTwo(age),
     };
-    let given = arguments.report_interval.or_else(|| own.as_ref().and_then(age_of));
-    let age = given.unwrap_or(Seconds(1.0));
-    let router = match (arguments.router.as_deref(), own) {
-        (Some("round_robin"), _) => Router::RoundRobin,
-        (Some("random"), _) => Router::Random,
-        (Some("least_loaded"), _) => Router::LeastLoaded(age),
-        (Some("session_affinity"), _) => Router::SessionAffinity(age),
-        (Some(_), _) | (None, None | Some(Router::PowerOfTwo(_))) => Router::PowerOfTwo(age),
-        (None, Some(Router::LeastLoaded(_))) => Router::LeastLoaded(age),
-        (None, Some(Router::SessionAffinity(_))) => Router::SessionAffinity(age),
-        (None, Some(router)) => router,
-    };
-    if arguments.report_interval.is_some() && age_of(&router).is_none() {
+    if arguments.report_interval.is_some() && told(&router).1.is_none() {
         return Err(usage(
             "this router reads no load reports: leave out --report-interval, or use \
              --router power_of_two, least_loaded or session_affinity",
@@ -201,8 +205,6 @@ fn priced(
         llm.tokens_per_step = Factor(tokens);
     }
     let layout = layout(arguments, base, accelerator_name)?;
-    reachable(&layout, accelerator)?;
-    split(&layout, &llm, scheduler.max_sequences)?;
     let speed = base.map_or(accelerator.realised.central().0, |base| {
         let (name, workload, _) = base.first();
         base.scenario.central_speed((name, workload), accelerator, base.year)
@@ -215,9 +217,16 @@ fn priced(
         source: None,
         as_of: None,
     };
-    let replica = ReplicaModel::new(accelerator, &llm, (&layout, &deployment), calls, speed)
-        .filter(|replica| replica.kv_tokens > 0)
-        .ok_or_else(|| usage(no_room(&layout, accelerator, &llm)))?;
+    let fault = layout_faults(&layout, &deployment, accelerator, &llm).into_iter().next();
+    let replica = ReplicaModel::new(accelerator, &llm, (&layout, &deployment), calls, speed);
+    let replica = match (fault, replica) {
+        (None, Some(replica)) => replica,
+        (fault, _) => {
+            let told =
+                |fault: Finding| format!("{}: {}", fault.message, fault.help.unwrap_or_default());
+            return Err(usage(fault.map_or("the model does not fit".to_owned(), told)));
+        }
+    };
     let ranks = layout.width(&llm).ranks;
     let given = arguments.kv_tokens.map(|tokens| tokens / u64::from(ranks));
     let kv_tokens = given.unwrap_or(replica.kv_tokens);
@@ -235,6 +244,7 @@ fn priced(
             None => String::new(),
         },
         ranks,
+        ..DeploymentWords::default()
     };
     Ok((ReplicaModel { kv_tokens, ..replica }, Some(transfer), words))
 }
@@ -264,63 +274,6 @@ fn layout(
         precision: arguments.precision.unwrap_or(own.precision),
         attention_ranks: arguments.attention_ranks.or(stated),
     })
-}
-
-/// Whether attention can be split into the ranks that are asked for.
-fn split(layout: &Layout, llm: &Llm, sequences: u32) -> Result<(), Failure> {
-    let Some(ranks) = layout.attention_ranks.filter(|ranks| *ranks > 1) else { return Ok(()) };
-    if !layout.gpus.is_multiple_of(ranks) {
-        return Err(usage(format!(
-            "{ranks} attention ranks do not split {} GPUs evenly: change --attention-ranks",
-            layout.gpus
-        )));
-    }
-    if llm.experts.is_none() {
-        return Err(usage(format!(
-            "{} has no experts to spread over {ranks} attention ranks: leave out \
-             --attention-ranks",
-            llm.label
-        )));
-    }
-    if ranks > sequences {
-        return Err(usage(format!(
-            "{ranks} attention ranks share {sequences} sequences, and some have none: raise \
-             --max-sequences"
-        )));
-    }
-    Ok(())
-}
-
-fn reachable(layout: &Layout, accelerator: &Accelerator) -> Result<(), Failure> {
-    let most = accelerator.scale_up_domain;
-    if layout.gpus <= most {
-        return Ok(());
-    }
-    Err(usage(format!(
-        "a replica of {} GPUs does not fit: the scale-up links of {} reach {most}; use --gpus 1 \
-         to {most}",
-        layout.gpus, accelerator.label
-    )))
-}
-
-fn no_room(layout: &Layout, accelerator: &Accelerator, llm: &Llm) -> String {
-    let holds = |gpus: u32| {
-        let width = Layout { gpus, ..layout.clone() }.width(llm);
-        let tokens = kv_capacity(accelerator, llm, width, layout.precision);
-        tokens.is_some_and(|tokens| tokens >= 1.0) && gpus.is_multiple_of(width.ranks)
-    };
-    let help = match (layout.gpus..=accelerator.scale_up_domain).find(|gpus| holds(*gpus)) {
-        Some(gpus) => format!("use at least --gpus {gpus}, or fewer bits"),
-        None => "use fewer bits (--precision), a smaller model or another accelerator".to_owned(),
-    };
-    format!(
-        "{} has {:.0} GB of weights; {} x {} with {:.0} GB leave no room for context: {help}",
-        llm.label,
-        llm.params.0 * layout.precision.bytes_per_weight() / 1e9,
-        layout.gpus,
-        accelerator.label,
-        accelerator.memory.0 * f64::from(layout.gpus) / 1e9,
-    )
 }
 
 /// The workloads that are served, with what they are promised.

@@ -14,13 +14,13 @@ use self::deployment::Base;
 use super::progress::{bar, watch_interrupt};
 use super::{Failure, print, use_threads};
 use crate::demand::{PrefixHits, Trace, TraceError, TraceRow};
-use crate::engine::{CallClass, ClusterModel, Pattern};
+use crate::engine::{CallClass, ClusterModel};
 use crate::report::{
     DeploymentWords, SimulationReport, Speed, TraceWords, simulation_json, simulation_table,
 };
 use crate::study::{
-    CLUSTER, LengthSums, Watch, clusters_of, deployment_capacity, mixed_means, replay_deployment,
-    simulate_deployment,
+    CLUSTER, Effort, LengthSums, Watch, clusters_of, deployment_capacity, mixed_means,
+    replay_deployment, simulate_deployment,
 };
 
 /// Simulates a deployment and prints what its calls experience.
@@ -28,7 +28,8 @@ pub(super) fn simulate(arguments: &SimulateArguments) -> Result<(), Failure> {
     let base = Base::load(arguments)?;
     let classes = deployment::classes(arguments, base.as_ref())?;
     let means = mixed_means(&classes);
-    let (model, words) = deployment::deployment(&arguments.deployment, base.as_ref(), &means)?;
+    let (model, mut words) = deployment::deployment(&arguments.deployment, base.as_ref(), &means)?;
+    words.arrivals = traffic::arrivals(&arguments.traffic);
     let stop = watch_interrupt(Failure::Interrupted);
     use_threads(arguments.threads)?;
     if let Some(file) = &arguments.traffic.trace {
@@ -42,30 +43,26 @@ pub(super) fn simulate(arguments: &SimulateArguments) -> Result<(), Failure> {
     bar.finish_and_clear();
     let (outcome, effort) = simulated.ok_or(Failure::Interrupted)?;
     let simulation = &sent.simulation;
-    let concurrency = match simulation.traffic.pattern {
-        Pattern::Closed { concurrency } => Some(concurrency),
-        Pattern::Open { .. } => None,
+    let report = SimulationReport {
+        outcome: &outcome,
+        deployment: &simulation.deployment,
+        words: &words,
+        classes: &simulation.traffic.classes,
+        capacity: Some(sent.capacity),
+        rate: sent.rate,
+        concurrency: arguments.traffic.concurrency,
+        trace: None,
+        advised: sent.advised,
+        replications: simulation.replications,
+        seed: arguments.seed,
+        speed: speed(begun, effort),
     };
-    tell(
-        arguments,
-        &SimulationReport {
-            outcome: &outcome,
-            deployment: &simulation.deployment,
-            words: &words,
-            classes: &simulation.traffic.classes,
-            capacity: Some(sent.capacity),
-            rate: sent.rate,
-            concurrency,
-            trace: None,
-            advised: sent.advised,
-            replications: simulation.replications,
-            seed: simulation.seed,
-            speed: Speed {
-                wall_seconds: begun.elapsed().as_secs_f64(),
-                cpu_seconds: effort.cpu_seconds,
-            },
-        },
-    )
+    tell(arguments, &report)
+}
+
+fn speed(begun: Instant, effort: Effort) -> Speed {
+    let wall_seconds = begun.elapsed().as_secs_f64();
+    Speed { wall_seconds, cpu_seconds: effort.cpu_seconds }
 }
 
 fn tell(arguments: &SimulateArguments, report: &SimulationReport<'_>) -> Result<(), Failure> {
@@ -149,10 +146,7 @@ fn replay(
             advised: None,
             replications: 1,
             seed: arguments.seed,
-            speed: Speed {
-                wall_seconds: begun.elapsed().as_secs_f64(),
-                cpu_seconds: effort.cpu_seconds,
-            },
+            speed: speed(begun, effort),
         },
     )
 }

@@ -1,10 +1,9 @@
 //! What the options of `simulate` look like: texts in, values or a sentence with the fix out.
 
-use crate::demand::{
-    Interarrival, LengthTable, PrefixHits, RateProfile, Shape, TraceFormat, length_tables,
-};
+use serde::de::DeserializeOwned;
+
+use crate::demand::{Interarrival, LengthTable, PrefixHits, RateProfile, Shape, length_tables};
 use crate::engine::scaled_table;
-use crate::hardware::Precision;
 use crate::scenario::known_names;
 use crate::units::{BytesPerSecond, QuantityError, Seconds, Share, parse_number, parse_quantity};
 
@@ -21,12 +20,6 @@ fn call(text: &str) -> Option<(&str, Vec<&str>)> {
     let (name, rest) = text.trim().split_once('(')?;
     let inside = rest.strip_suffix(')')?;
     Some((name.trim(), inside.split(',').map(str::trim).collect()))
-}
-
-fn positive(text: &str, what: &str) -> Result<f64, String> {
-    number(text)
-        .filter(|value| *value > 0.0)
-        .ok_or_else(|| format!("{what} must be a number above zero"))
 }
 
 /// `750`, `uniform(500, 1000)`, `lognormal(1000, 1.0)`, `empirical(NAME)`, `empirical(NAME, 800)`.
@@ -204,7 +197,7 @@ pub(crate) fn prefix_hits(text: &str) -> Result<PrefixHits, String> {
     match text.trim() {
         "none" => Ok(PrefixHits::None),
         "unlimited" => Ok(PrefixHits::Unlimited),
-        other => positive(other, "a cache")
+        other => above_zero(other)
             .map(|tokens| PrefixHits::Tokens(tokens as u64))
             .map_err(|_| "write none, unlimited or the tokens that the cache holds".to_owned()),
     }
@@ -224,34 +217,16 @@ pub(crate) fn turns(text: &str) -> Result<f64, String> {
         .ok_or_else(|| "the mean number of turns is 1 to 10,000".to_owned())
 }
 
-/// Relative shares of workloads.
-pub(crate) fn relative(text: &str) -> Result<f64, String> {
-    positive(text, "a share")
+/// A number above zero.
+pub(crate) fn above_zero(text: &str) -> Result<f64, String> {
+    let value = number(text).filter(|value| *value > 0.0);
+    value.ok_or_else(|| "it must be a number above zero".to_owned())
 }
 
-/// A factor of a trace's speed; its range is the reader's to check.
-pub(crate) fn speed(text: &str) -> Result<f64, String> {
-    positive(text, "a speed")
-}
-
-/// A precision by its name in a scenario.
-pub(crate) fn precision(text: &str) -> Result<Precision, String> {
-    match text {
-        "fp4" => Ok(Precision::Fp4),
-        "fp8" => Ok(Precision::Fp8),
-        "bf16" => Ok(Precision::Bf16),
-        _ => Err(known_names(text, ["fp4", "fp8", "bf16"])),
-    }
-}
-
-/// A trace format by its name.
-pub(crate) fn format(text: &str) -> Result<TraceFormat, String> {
-    match text {
-        "azure" => Ok(TraceFormat::Azure),
-        "mooncake" => Ok(TraceFormat::Mooncake),
-        "vllm" => Ok(TraceFormat::Vllm),
-        _ => Err(known_names(text, ["azure", "mooncake", "vllm"])),
-    }
+/// Something that a scenario names too, by that name.
+pub(crate) fn named<T: DeserializeOwned>(text: &str) -> Result<T, String> {
+    let value = serde_json::Value::String(text.to_owned());
+    serde_json::from_value(value).map_err(|error| error.to_string())
 }
 
 /// Routers, by their names in a scenario.

@@ -15,15 +15,19 @@ use crate::units::Seconds;
 /// Shards that a simulation has at least, unless it is told otherwise.
 const SHARDS: u32 = 10;
 /// Requests of the default run at least: about a second.
-const LEAST: f64 = 2e6;
+const LEAST: f64 = 8e6;
 /// Times that the batch of every replica is renewed in a run.
 const RENEWALS: f64 = 30.0;
 /// Calls that may be in a shard at one time: 128 bytes each, for every thread.
 const MOST_HELD: f64 = 4e6;
+/// Requests of a simulation that nobody has asked for at most: some minutes.
+const MOST: f64 = 3e9;
+/// Seconds of a run at most: the engine's clock goes on for another six days.
+const LONGEST: f64 = 8.64e6;
 /// Shares of a run before and after the measured time.
 const NOT_COUNTED: (f64, f64) = (0.2, 0.1);
-/// Mean stays in the system that an overloaded run lasts at least.
-const STAYS: f64 = 10.0;
+/// Mean stays in the system that a run lasts for a steady state: its warm-up is four of them.
+const STAYS: f64 = 20.0;
 
 /// What is sent, and what of it follows from the capacity.
 pub(super) struct Sent {
@@ -141,12 +145,15 @@ impl Length {
         let replications = f64::from(simulation.replications);
         let batches = self.capacity.batch * f64::from(simulation.deployment.replicas);
         let overload = self.rate > self.capacity.calls_per_second;
-        let wanted = (RENEWALS * batches).max(LEAST / replications);
+        let wanted = (RENEWALS * batches).max(LEAST / replications).min(LONGEST * self.rate);
         let mut least = STAYS * self.stay * self.rate;
         if let Pattern::Open { sessions: Some(sessions), .. } = &simulation.traffic.pattern {
             // Sessions fill up over their own length.
             least = STAYS * sessions.turns * (sessions.think.0 + self.stay) * self.rate;
         }
+        // Calls that are tried again are among the requests: arrivals may end earlier.
+        let kept = 1.0 - arguments.traffic.retry.unwrap_or(0.0);
+        least /= kept;
         let mut of_a_run = arguments.requests.map(|all| all as f64 / replications);
         if overload {
             let given = of_a_run.unwrap_or_else(|| wanted.min(self.most()).max(least));
@@ -165,11 +172,22 @@ impl Length {
             of_a_run = period * all;
             not_counted = (before / all, after / all);
         }
-        let retry = arguments.traffic.retry.unwrap_or(0.0);
-        if retry > 0.0 {
-            // Calls that are tried again are among the requests: arrivals may end earlier.
-            let (before, after) = not_counted;
-            not_counted = (before * (1.0 - retry), 1.0 - (1.0 - after) * (1.0 - retry));
+        let (before, after) = not_counted;
+        let not_counted = (before * kept, 1.0 - (1.0 - after) * kept);
+        if of_a_run > LONGEST * self.rate {
+            return Err(usage(format!(
+                "a run of {:.0} requests lasts {:.0} days, and the clock ends after 100: raise \
+                 the rate, shorten the period or lower --requests",
+                of_a_run,
+                of_a_run / self.rate / 86_400.0
+            )));
+        }
+        let all = of_a_run * replications;
+        if all > MOST && arguments.requests.is_none() {
+            return Err(usage(format!(
+                "a steady state needs {all:.0} requests, more than {MOST:.0}: insist on it with \
+                 --requests, or lower the rate, the period or --replications"
+            )));
         }
         simulation.traffic.not_counted = not_counted;
         simulation.traffic.requests = Self::total(simulation, of_a_run);
@@ -193,13 +211,16 @@ impl Length {
         let times = self.rate / self.capacity.calls_per_second;
         let capacity = self.capacity.calls_per_second;
         let said = format!(
-            "{:.3e} requests/s are {times:.3} times the capacity of {capacity:.1} requests/s, and \
-             what is not served waits",
+            "{} requests/s are {times:.0} times the capacity of {capacity:.1} requests/s, and what \
+             is not served waits",
             self.rate
         );
         // With so many times the capacity, the shortest useful run just fills the memory.
         let highest = capacity + MOST_HELD * f64::from(self.clusters) / (STAYS * self.stay);
-        if of_a_run > self.most() * 1.001 && arguments.traffic.timeout.is_none() {
+        // Users who leave bound the queue; those with an exponential patience are rarely patient.
+        let held = arguments.traffic.timeout.map_or(f64::INFINITY, |(time, _)| self.rate * time.0);
+        let fits = held < MOST_HELD * f64::from(self.clusters) / 4.0;
+        if of_a_run > self.most() * 1.001 && !fits {
             let fix = if least <= self.most() {
                 format!("lower --requests to {:.0}", self.most() * replications)
             } else {
@@ -207,14 +228,6 @@ impl Length {
             };
             return Err(usage(format!(
                 "{said}: {of_a_run:.0} requests of a run do not fit into memory; {fix}"
-            )));
-        }
-        if of_a_run < least * 0.2 {
-            return Err(usage(format!(
-                "{said}: {of_a_run:.0} requests of a run last {:.3} s, and a call takes about \
-                 {:.3} s; raise --requests or lower the rate",
-                of_a_run / self.rate,
-                self.stay
             )));
         }
         Ok(())
@@ -227,25 +240,23 @@ impl Length {
         concurrency: u32,
         simulation: &mut Simulation,
     ) -> Result<f64, Failure> {
-        if concurrency < self.clusters {
+        let most = MOST_HELD * f64::from(self.clusters);
+        if concurrency < self.clusters || f64::from(concurrency) > most {
             return Err(usage(format!(
-                "{concurrency} users for {} clusters: each needs one at least",
+                "{concurrency} users: so many replicas can have {} to {most:.0}, who fit into \
+                 memory",
                 self.clusters
             )));
         }
-        let most = MOST_HELD * f64::from(self.clusters);
-        if f64::from(concurrency) > most {
-            return Err(usage(format!(
-                "{concurrency} users do not fit into memory: at most {most:.0} with so many \
-                 replicas"
-            )));
-        }
         let replications = f64::from(simulation.replications);
-        let wanted = (RENEWALS * f64::from(concurrency)).max(LEAST / replications);
+        let users = f64::from(concurrency);
+        let wanted = (RENEWALS * users).max(LEAST / replications);
+        // Even one after the other they end before the clock does.
+        let wanted = wanted.min(LONGEST * users / self.stay / 4.0);
         let given = arguments.requests.map(|all| all as f64 / replications);
         simulation.traffic.requests = Self::total(simulation, given.unwrap_or(wanted));
         self.enough(simulation)?;
-        Ok(STAYS * f64::from(concurrency))
+        Ok(STAYS * users)
     }
 
     /// Each shard has some requests to count.
@@ -261,4 +272,23 @@ impl Length {
             simulation.traffic.requests
         )))
     }
+}
+
+/// How calls arrive, in words.
+pub(super) fn arrivals(arguments: &TrafficArguments) -> String {
+    let law = arguments.arrivals.unwrap_or(Interarrival::Poisson);
+    let mut words = match arguments.concurrency {
+        Some(users) => format!("{users} users with one at a time"),
+        None => format!("{law} arrivals"),
+    };
+    if let Some((swing, period)) = arguments.diurnal {
+        words += &format!(" at a rate that swings by {:.0} % in {} s", 100.0 * swing, period.0);
+    }
+    if let Some(Sessions { turns, think, added }) = sessions(arguments) {
+        words += &format!(
+            ", first of sessions of {turns} turns, {} s apart, that add {:.0} tokens each",
+            think.0, added.mean
+        );
+    }
+    words
 }

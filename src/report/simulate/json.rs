@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use super::SimulationReport;
 use crate::engine::CallClass;
 use crate::stats::Estimate;
-use crate::study::{LatencyEstimate, WorkloadOutcome};
+use crate::study::{LATENCIES, LatencyEstimate, RATES, SHARES, WorkloadOutcome};
 
 /// Version of the names and meanings of the fields.
 const SCHEMA: u32 = 1;
@@ -77,13 +77,11 @@ fn sample(report: &SimulationReport<'_>) -> Value {
 
 /// How fast it was: the only part that differs between two runs.
 fn speed(report: &SimulationReport<'_>) -> Value {
-    let outcome = report.outcome;
-    let speed = report.speed;
-    let simulated = outcome.run_seconds.0 * f64::from(outcome.shards) / f64::from(outcome.clusters);
+    let (per_cpu, times) = report.pace();
     json!({
-        "wall_s": speed.wall_seconds,
-        "requests_per_cpu_s": outcome.requests as f64 / speed.cpu_seconds,
-        "times_real_time": simulated / speed.wall_seconds,
+        "wall_s": report.speed.wall_seconds,
+        "requests_per_cpu_s": per_cpu,
+        "times_real_time": times,
     })
 }
 
@@ -111,23 +109,12 @@ impl Errors {
         fields.insert("slo_ttft_ms".to_owned(), json!(class.limits.ttft_p99.0 * 1e3));
         fields.insert("slo_tpot_ms".to_owned(), json!(class.limits.tpot_p99.0 * 1e3));
         fields.insert("counted_requests".to_owned(), json!(workload.counted));
-        self.latency(&mut fields, "ttft", &workload.ttft);
-        self.latency(&mut fields, "tpot", &workload.tpot);
-        self.latency(&mut fields, "e2e", &workload.e2e);
-        self.latency(&mut fields, "queue_wait", &workload.queue_wait);
-        let rest = [
-            ("attainment_share", workload.attainment),
-            ("arrived_requests_per_s", workload.arrived),
-            ("completed_requests_per_s", workload.completed),
-            ("goodput_requests_per_s", workload.goodput),
-            ("output_tokens_per_s", workload.output_tokens),
-            ("prompt_tokens_per_s", workload.prompt_tokens),
-            ("abandoned_share", workload.abandoned),
-            ("rejected_share", workload.rejected),
-            ("retried_share", workload.retried),
-        ];
-        for (name, estimate) in rest {
-            fields.insert(name.to_owned(), self.estimate(estimate, 1.0));
+        for (name, latency) in LATENCIES.iter().zip(&workload.latencies) {
+            self.latency(&mut fields, name, latency);
+        }
+        let rates = RATES.iter().zip(workload.rates);
+        for (name, estimate) in rates.chain(SHARES.iter().zip(workload.shares)) {
+            fields.insert((*name).to_owned(), self.estimate(estimate, 1.0));
         }
         Value::Object(fields)
     }

@@ -13,7 +13,7 @@ use crate::study::{Capacity, SimulationOutcome};
 use super::rounding::Scale;
 
 /// How a deployment is called.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct DeploymentWords {
     /// The model and its format.
     pub model: String,
@@ -21,6 +21,10 @@ pub struct DeploymentWords {
     pub accelerator: String,
     /// How many replicas of how many GPUs.
     pub layout: String,
+    /// The router.
+    pub router: String,
+    /// How calls arrive.
+    pub arrivals: String,
     /// Ranks of data-parallel attention of a replica: what the engine counts as replicas.
     pub ranks: u32,
 }
@@ -83,6 +87,18 @@ impl SimulationReport<'_> {
         Some(self.rate? / self.capacity?.calls_per_second)
     }
 
+    /// Requests simulated per CPU-second, and how many times faster than time the deployment ran.
+    fn pace(&self) -> (f64, f64) {
+        let per = |amount: f64, seconds: f64| if seconds > 0.0 { amount / seconds } else { 0.0 };
+        let outcome = self.outcome;
+        let runs = f64::from(outcome.shards) / f64::from(outcome.clusters);
+        let simulated = outcome.run_seconds.0 * runs;
+        (
+            per(outcome.requests as f64, self.speed.cpu_seconds),
+            per(simulated, self.speed.wall_seconds),
+        )
+    }
+
     fn total(&self, of: impl Fn(&crate::study::WorkloadOutcome) -> f64) -> f64 {
         self.outcome.workloads.iter().map(of).sum()
     }
@@ -99,7 +115,7 @@ impl SimulationReport<'_> {
         if self.trace.is_some() || (self.advised.is_some() && !beyond) {
             return beyond;
         }
-        let (growth, arrived) = (self.outcome.growth, self.total(|w| w.arrived.mean));
+        let (growth, arrived) = (self.outcome.growth, self.total(|w| w.rates[0].mean));
         let chance = match self.outcome.shards {
             // Without a spread, that of a Poisson count stands in.
             1 => {
@@ -119,16 +135,23 @@ impl SimulationReport<'_> {
         for (class, workload) in self.classes.iter().zip(&self.outcome.workloads) {
             let name = if several { format!(" for {}", class.name) } else { String::new() };
             let Some(promise) = promise(class) else { continue };
-            let kept = if workload.attainment.mean >= KEPT { "met" } else { "missed" };
+            let kept = if workload.shares[0].mean >= KEPT { "met" } else { "missed" };
             text += &format!(
-                " The SLO is {kept}{name}: {} % of the calls stay within {promise}, 99 % are asked \
-                 for.",
-                percent(workload.attainment)
+                " The SLO is {kept}{name}: {} % of the calls stay within {promise} (99 % are \
+                 asked for).",
+                percent(workload.shares[0])
             );
         }
-        let rejected = self.total(|w| w.rejected.mean * w.counted as f64);
+        let counted = self.total(|workload| workload.counted as f64);
+        let abandoned = self.total(|w| w.shares[1].mean * w.counted as f64);
+        if abandoned > 0.0 {
+            text += &format!(
+                " {} % of the calls are given up by their users before the first token.",
+                Scale::ONE.value(100.0 * abandoned / counted)
+            );
+        }
+        let rejected = self.total(|w| w.shares[3].mean * w.counted as f64);
         if rejected > 0.0 {
-            let counted = self.total(|workload| workload.counted as f64);
             text += &format!(
                 " {} % of the calls need more context than a replica holds and are rejected.",
                 Scale::ONE.value(100.0 * rejected / counted)
@@ -152,8 +175,8 @@ impl SimulationReport<'_> {
         let load = self
             .load()
             .map_or(String::new(), |load| format!(" ({} % of capacity)", value(load * 100.0)));
-        let arrived = value(self.total(|workload| workload.arrived.mean));
-        let completed = value(self.total(|workload| workload.completed.mean));
+        let arrived = value(self.total(|workload| workload.rates[0].mean));
+        let completed = value(self.total(|workload| workload.rates[1].mean));
         if self.overloaded() && self.trace.is_some() {
             return format!(
                 "Overloaded: the trace brings {} requests/s on average{load} to {gpus}, and these \
@@ -175,8 +198,8 @@ impl SimulationReport<'_> {
         let latency = match self.outcome.workloads.as_slice() {
             [workload] => format!(
                 " with TTFT P99 {} and TPOT P99 {}",
-                time(workload.ttft.points[3].mean),
-                time(workload.tpot.points[3].mean)
+                time(workload.latencies[0].points[3].mean),
+                time(workload.latencies[1].points[3].mean)
             ),
             _ => String::new(),
         };

@@ -1,7 +1,7 @@
 //! The table of a simulated deployment for a terminal.
 
-use super::{SimulationReport, percent, promise, time};
-use crate::engine::{CallClass, Router};
+use super::{SimulationReport, percent, promise};
+use crate::engine::CallClass;
 use crate::report::rounding::Scale;
 use crate::report::table::wrapped;
 use crate::stats::Estimate;
@@ -9,7 +9,9 @@ use crate::study::{LatencyEstimate, WorkloadOutcome};
 
 /// Columns of the labels, and of each figure.
 const LABEL: usize = 36;
-const FIGURE: usize = 14;
+const FIGURE: usize = 16;
+/// Of things that come whole.
+const WHOLE: Scale = Scale { places: 0, ..Scale::ONE };
 /// Columns of the terminal.
 const WIDTH: usize = 100;
 
@@ -31,9 +33,12 @@ pub fn simulation_table(report: &SimulationReport<'_>) -> String {
 }
 
 fn line(out: &mut String, label: &str, cells: &[String]) {
+    // The first figure stands close to its label, so that four wide ones fit a terminal.
+    let first = FIGURE - (LABEL + 4 * FIGURE - WIDTH);
     let mut text = format!("{label:<LABEL$}");
-    for cell in cells {
-        text += &format!("{cell:>FIGURE$}");
+    for (index, cell) in cells.iter().enumerate() {
+        let width = if index == 0 { first } else { FIGURE };
+        text += &format!("{cell:>width$}");
     }
     *out += text.trim_end();
     out.push('\n');
@@ -64,55 +69,52 @@ fn latencies(
     let alone = report.classes.len() == 1;
     let heading = if alone { "Latency, ms".to_owned() } else { format!("{}, ms", class.name) };
     line(out, &heading, &texts(["mean", "P50", "P90", "P99"]));
-    line(out, "  TTFT (first token)", &milliseconds(&workload.ttft));
-    line(out, "  TPOT (mean of a call)", &milliseconds(&workload.tpot));
+    let labels =
+        ["  TTFT (first token)", "  TPOT (mean of a call)", "  E2E (last token)", "  queue wait"];
+    for (label, latency) in labels.iter().zip(&workload.latencies) {
+        line(out, label, &milliseconds(latency));
+    }
     if alone {
         line(out, "  ITL (single gaps)", &milliseconds(&report.outcome.itl));
     }
-    line(out, "  E2E (last token)", &milliseconds(&workload.e2e));
-    line(out, "  queue wait", &milliseconds(&workload.queue_wait));
     if !alone {
         shares(out, class, workload);
-        line(out, "  goodput, requests/s", &[figure(workload.goodput)]);
+        line(out, "  goodput, requests/s", &[figure(workload.rates[2])]);
     }
 }
 
 /// What became of the calls of a workload.
 fn shares(out: &mut String, class: &CallClass, workload: &WorkloadOutcome) {
-    if promise(class).is_some() {
-        line(out, "  within the SLO, % of calls", &[percent(workload.attainment)]);
-    }
-    let rest = [
-        ("  abandoned, % of calls", workload.abandoned),
-        ("  tried again, % of calls", workload.retried),
-        ("  rejected, % of calls", workload.rejected),
-    ];
-    for (label, share) in rest.into_iter().filter(|(_, share)| share.mean > 0.0) {
-        line(out, label, &[percent(share)]);
+    let labels = ["within the SLO", "abandoned", "tried again", "rejected"];
+    for (index, (label, share)) in labels.iter().zip(workload.shares).enumerate() {
+        let promised = index == 0 && promise(class).is_some();
+        if promised || (index > 0 && share.mean > 0.0) {
+            line(out, &format!("  {label}, % of calls"), &[percent(share)]);
+        }
     }
 }
 
 /// Rates of all workloads together. Standard errors of sums are those of independent parts.
 fn throughput(out: &mut String, report: &SimulationReport<'_>) {
     let gpus = f64::from(report.deployment.gpus());
-    let sum = |of: fn(&WorkloadOutcome) -> Estimate| {
-        let parts = report.outcome.workloads.iter().map(of);
-        parts.fold(Estimate::default(), |sum, part| Estimate {
+    line(out, "Throughput, per second", &texts(["all", "per GPU"]));
+    let labels = [
+        "  requests that arrive",
+        "  requests done",
+        "  within the SLO (goodput)",
+        "  output tokens",
+        "  prompt tokens",
+    ];
+    // Arrivals of a closed loop are its completions.
+    for (index, label) in labels.iter().enumerate().skip(usize::from(report.concurrency.is_some()))
+    {
+        let parts = report.outcome.workloads.iter().map(|workload| workload.rates[index]);
+        let sum = parts.fold(Estimate::default(), |sum, part| Estimate {
             mean: sum.mean + part.mean,
             standard_error: sum.standard_error.hypot(part.standard_error),
-        })
-    };
-    line(out, "Throughput, per second", &texts(["all", "per GPU"]));
-    let mut row = |label: &str, estimate: Estimate| {
-        line(out, label, &[figure(estimate), figure(scaled(estimate, 1.0 / gpus))]);
-    };
-    if report.concurrency.is_none() {
-        row("  requests that arrive", sum(|workload| workload.arrived));
+        });
+        line(out, label, &[figure(sum), figure(scaled(sum, 1.0 / gpus))]);
     }
-    row("  requests done", sum(|workload| workload.completed));
-    row("  within the SLO (goodput)", sum(|workload| workload.goodput));
-    row("  output tokens", sum(|workload| workload.output_tokens));
-    row("  prompt tokens", sum(|workload| workload.prompt_tokens));
     if let ([class], [workload]) = (report.classes, report.outcome.workloads.as_slice()) {
         line(out, "Calls", &[]);
         shares(out, class, workload);
@@ -150,12 +152,24 @@ fn foundations(report: &SimulationReport<'_>) -> Vec<String> {
         words.model,
         words.accelerator,
         words.layout,
-        router(&report.deployment.replica.router),
+        words.router,
         match outcome.clusters {
             1 => String::new(),
             clusters => format!(", {clusters} clusters of at most 256"),
         },
     )];
+    for class in report.classes.iter().filter(|_| report.trace.is_none()) {
+        let means = class.calls.means();
+        let name = if report.classes.len() > 1 { class.name.as_str() } else { "calls" };
+        lines.push(format!(
+            "Traffic: {name} of {} prompt tokens ({} % cached) and {} output tokens on average, \
+             {}.",
+            Scale::ONE.value(means.prompt),
+            Scale::ONE.value(100.0 * means.cached / means.prompt),
+            Scale::ONE.value(means.output),
+            words.arrivals,
+        ));
+    }
     let scheduler = &report.deployment.replica.scheduler;
     lines.push(format!(
         "Scheduler of each {}: {} prefill, {} sequences, {} tokens a step, memory for {} tokens \
@@ -168,8 +182,8 @@ fn foundations(report: &SimulationReport<'_>) -> Vec<String> {
     ));
     if let Some(capacity) = report.capacity {
         lines.push(format!(
-            "100 % of capacity: {} requests/s, a steady batch of mean calls with no limit on the \
-             time per token ({} bind).",
+            "100 % of capacity: {} requests/s, at which a steady batch of mean calls would keep \
+             the {} busy, whatever the time per token; in truth they saturate somewhat below.",
             Scale::ONE.value(capacity.calls_per_second),
             capacity.limit,
         ));
@@ -180,31 +194,15 @@ fn foundations(report: &SimulationReport<'_>) -> Vec<String> {
          runs, without gaps across preemptions; so are the rows of the replicas."
             .to_owned(),
     );
-    let speed = report.speed;
-    let per_second = |seconds: f64| if seconds > 0.0 { 1.0 / seconds } else { 0.0 };
-    let simulated = outcome.run_seconds.0 * f64::from(outcome.shards) / f64::from(outcome.clusters);
+    let (per_cpu, times) = report.pace();
     lines.push(format!(
-        "Speed: {} requests in {:.2} s, {:.0} requests per CPU-second, {:.0} times real time.",
-        Scale::ONE.value(outcome.requests as f64),
-        speed.wall_seconds,
-        outcome.requests as f64 * per_second(speed.cpu_seconds),
-        simulated * per_second(speed.wall_seconds),
+        "Speed: {} requests in {:.2} s, {} requests per CPU-second, {} times real time.",
+        WHOLE.value(outcome.requests as f64),
+        report.speed.wall_seconds,
+        WHOLE.value(per_cpu),
+        WHOLE.value(times),
     ));
     lines
-}
-
-fn router(router: &Router) -> String {
-    let by = |name: &str, age: f64| match age {
-        0.0 => format!("{name} router with fresh load reports"),
-        _ => format!("{name} router with load reports every {}", time(age)),
-    };
-    match router {
-        Router::RoundRobin => "round_robin router".to_owned(),
-        Router::Random => "random router".to_owned(),
-        Router::PowerOfTwo(age) => by("power_of_two", age.0),
-        Router::LeastLoaded(age) => by("least_loaded", age.0),
-        Router::SessionAffinity(age) => by("session_affinity", age.0),
-    }
 }
 
 fn sample(report: &SimulationReport<'_>) -> String {

@@ -9,6 +9,8 @@ mod run;
 mod serving;
 mod supply;
 
+pub use serving::layout_faults;
+
 use std::collections::BTreeMap;
 
 use super::Scenario;

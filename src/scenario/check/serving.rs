@@ -1,6 +1,6 @@
 //! Checks of deployments: every workload has one, its layouts fit, its limits make sense.
 
-use super::{Faults, Path, Scenario};
+use super::{Faults, Finding, Path, Scenario};
 use crate::demand::Service;
 use crate::engine::{CallShape, Deployment, Layout, LoneCall, ReplicaModel, Router};
 use crate::hardware::{Accelerator, Llm, kv_capacity};
@@ -56,15 +56,38 @@ pub(super) fn layouts(scenario: &Scenario, faults: &mut Faults) {
             let path = path.key(name);
             faults.known(path.clone(), "accelerator", name, &scenario.hardware);
             if let Some(accelerator) = scenario.hardware.get(name) {
-                let sized = size(faults, &path.key("gpus"), layout, accelerator);
-                let model = scenario.models.get(&deployment.model).filter(|_| sized);
-                if let Some(model) = model {
-                    let place = path.key("attention_ranks");
-                    if ranks(faults, &place, (layout, deployment), model) {
-                        memory(faults, &path.key("gpus"), layout, accelerator, model);
-                    }
-                }
+                let model = scenario.models.get(&deployment.model);
+                layout_of(faults, &path, (layout, deployment), accelerator, model);
             }
+        }
+    }
+}
+
+/// What is wrong with one layout, if anything.
+#[must_use]
+pub fn layout_faults(
+    layout: &Layout,
+    deployment: &Deployment,
+    accelerator: &Accelerator,
+    model: &Llm,
+) -> Vec<Finding> {
+    let mut faults = Faults(Vec::new());
+    layout_of(&mut faults, &Path::of(""), (layout, deployment), accelerator, Some(model));
+    faults.0
+}
+
+fn layout_of(
+    faults: &mut Faults,
+    path: &Path,
+    (layout, deployment): (&Layout, &Deployment),
+    accelerator: &Accelerator,
+    model: Option<&Llm>,
+) {
+    let sized = size(faults, &path.key("gpus"), layout, accelerator);
+    if let Some(model) = model.filter(|_| sized) {
+        let place = path.key("attention_ranks");
+        if ranks(faults, &place, (layout, deployment), model) {
+            memory(faults, &path.key("gpus"), layout, accelerator, model);
         }
     }
 }
