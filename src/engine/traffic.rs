@@ -87,7 +87,8 @@ pub struct Traffic {
     pub pattern: Pattern,
     /// Calls in all.
     pub requests: u64,
-    /// Share of the run at its beginning and at its end that is not counted.
+    /// Shares of the calls at the beginning and at the end of the run that are not counted; where
+    /// calls have a rate, those that it brings in the mean.
     pub not_counted: (f64, f64),
 }
 
@@ -145,7 +146,9 @@ impl<'a> Source<'a> {
                 let gaps = Gaps::new(gaps);
                 source.times = Some(ArrivalTimes::new(rate, gaps, profile.clone(), stream));
                 let time = |share: f64| {
-                    EngineTime::from_seconds(share * traffic.requests as f64 / calls_per_second).0
+                    let steady = share * traffic.requests as f64 / calls_per_second;
+                    let moving = profile.as_ref().map(|profile| profile.clock(steady));
+                    EngineTime::from_seconds(moving.unwrap_or(steady)).0
                 };
                 source.counted = (time(first), time(1.0 - last));
                 source.sessions = sessions.clone().map(|sessions| {
@@ -357,6 +360,6 @@ fn geometric(u: f64, mean: f64) -> u32 {
         return 1;
     }
     // P(more than n) = (1 - 1/mean)^n.
-    let steps = libm::log(u) / libm::log(1.0 - 1.0 / mean);
+    let steps = libm::log(u) / libm::log1p(-1.0 / mean);
     1 + steps.min(1e6) as u32
 }
