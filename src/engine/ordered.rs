@@ -20,7 +20,7 @@ use super::router::Routing;
 use super::simulation::Transfer;
 use super::tally::Tally;
 use super::totals::Totals;
-use super::traffic::{Journey, Source};
+use super::traffic::{Journey, Source, later};
 use crate::rng::StreamKey;
 use crate::time::EngineTime;
 
@@ -119,7 +119,7 @@ pub(super) struct Ordered<'a, 's, 't> {
     entry: Pool<'a>,
     decode: Option<(Pool<'a>, Transfer)>,
     /// When the outgoing link of each prefill replica is free.
-    links: Vec<u64>,
+    links: Vec<EngineTime>,
     source: &'t mut Source<'s>,
     tally: &'t mut Tally,
     journeys: Vec<Journey>,
@@ -147,7 +147,7 @@ impl<'a, 's, 't> Ordered<'a, 's, 't> {
             entry: Pool::new(entry, key.stream("routing")),
             decode: decode
                 .map(|(pool, transfer)| (Pool::new(pool, key.stream("decode routing")), transfer)),
-            links: vec![0; entry.replicas as usize],
+            links: vec![EngineTime(0); entry.replicas as usize],
             source,
             tally,
             journeys: Vec::new(),
@@ -353,9 +353,9 @@ impl<'a, 's, 't> Ordered<'a, 's, 't> {
     fn transfer(&mut self, done: &Completion, place: u32) {
         let Some((_, transfer)) = &self.decode else { return };
         let link = &mut self.links[place as usize];
-        let begun = done.finish.0.max(*link);
-        *link = begun + transfer.picoseconds(done.prompt);
-        let at = *link + EngineTime::from_seconds(transfer.latency.0).0;
+        let begun = done.finish.max(*link);
+        *link = later(begun, transfer.occupies(done.prompt));
+        let at = later(*link, transfer.latency).0;
         self.journeys[done.id as usize].request.retained = done.retained;
         self.coming.push(Reverse((at, done.id, true)));
     }

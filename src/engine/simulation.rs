@@ -26,9 +26,8 @@ pub struct Transfer {
 
 impl Transfer {
     /// Time that a context of so many tokens occupies the link.
-    pub(super) fn picoseconds(&self, tokens: u32) -> u64 {
-        let seconds = self.bytes_per_token.0 * f64::from(tokens) / self.bandwidth.0;
-        EngineTime::from_seconds(seconds).0
+    pub(super) fn occupies(&self, tokens: u32) -> Seconds {
+        Seconds(self.bytes_per_token.0 * f64::from(tokens) / self.bandwidth.0)
     }
 }
 

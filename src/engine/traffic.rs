@@ -16,11 +16,13 @@ use crate::units::Seconds;
 /// How long users wait for a first token, and what they do when it does not come.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Patience {
-    /// Time after which the user leaves: of everyone, or the mean of an exponential law.
+    /// Time after which the user leaves: of everyone, or the mean of an exponential law. Nobody
+    /// waits longer than 71 minutes (2^32 microseconds).
     pub timeout: Seconds,
     /// Whether it is exponential.
     pub exponential: bool,
-    /// Share of those who leave that try again with the same call.
+    /// Share of those who leave that try again with the same call, as often as they leave. Below 1
+    /// for a trace: where nobody is ever served in time, it would not end.
     pub retry: f64,
     /// Time until they do.
     pub retry_after: Seconds,
@@ -313,7 +315,7 @@ impl<'a> Source<'a> {
             return closed.then(|| self.call(at));
         }
         let (sessions, laws, streams) = self.sessions.as_mut()?;
-        let pause = sessions.think.0 * exponential(&mut self.thinking);
+        let pause = Seconds(sessions.think.0 * exponential(&mut self.thinking));
         let added = streams.next(laws).prompt;
         let class = over.request.class;
         let own = &mut self.classes[class as usize];
@@ -321,7 +323,7 @@ impl<'a> Source<'a> {
         let past = over.request.prompt.saturating_add(over.request.output);
         let prompt = past.saturating_add(added);
         let lengths = Lengths { prompt, cached: over.request.cached, output: drawn.output };
-        let arrival = at + EngineTime::from_seconds(pause);
+        let arrival = later(at, pause);
         let mut next = self.journey(class, arrival, lengths);
         next.request.keep = true;
         next.request.retained = retained;
@@ -336,7 +338,7 @@ impl<'a> Source<'a> {
             return None;
         }
         let Request { class, prompt, cached, output, keep, retained, .. } = left.request;
-        let arrival = at + EngineTime::from_seconds(patience.retry_after.0);
+        let arrival = later(at, patience.retry_after);
         let mut again = self.journey(class, arrival, Lengths { prompt, cached, output });
         (again.request.keep, again.request.retained) = (keep, retained);
         (again.turns, again.replica) = (left.turns, left.replica);
@@ -352,6 +354,13 @@ impl Iterator for Source<'_> {
     fn next(&mut self) -> Option<Request> {
         self.take().map(|journey| journey.request)
     }
+}
+
+/// An instant that much later. Nothing is put off beyond the last arrival of an open process, so
+/// that what is served then still has a time.
+pub(super) fn later(at: EngineTime, pause: Seconds) -> EngineTime {
+    let then = at.0.saturating_add(EngineTime::from_seconds(pause.0).0);
+    EngineTime(then.min(ArrivalTimes::LAST.0).max(at.0))
 }
 
 /// A geometric number, at least 1, of this mean.

@@ -273,3 +273,27 @@ fn the_measured_time_follows_the_rate() {
         assert!((counted - 14_000.0).abs() < 4.0 * 14_000_f64.sqrt(), "{counted}");
     }
 }
+
+#[test]
+fn what_is_put_off_beyond_the_clock_still_comes() {
+    let model = cluster(Router::Random, 2);
+    let sessions = Some(Sessions {
+        turns: 50.0,
+        think: Seconds(1e7),
+        added: CallShape::fixed(9, 0.0, 1).prompt,
+    });
+    let (calls_per_second, gaps) = (10.0, Interarrival::Poisson);
+    let pattern = Pattern::Open { calls_per_second, gaps, profile: None, sessions };
+    let outcome = run(&model, vec![class("a")], pattern, 2_000);
+    assert_eq!(outcome.decode.completed + outcome.decode.rejected, 2_000);
+    // A byte a second: the queue for the link is longer than the clock.
+    let transfer = Transfer {
+        bytes_per_token: Bytes(1e5),
+        bandwidth: BytesPerSecond(1.0),
+        latency: Seconds(0.0),
+    };
+    let prefill = PrefillPool { replica: replica(Router::Random), replicas: 2, transfer };
+    let model = ClusterModel { prefill: Some(prefill), ..model };
+    let outcome = run(&model, vec![class("a")], open(10.0), 2_000);
+    assert_eq!((outcome.prefill.completed, outcome.decode.completed), (2_000, 2_000));
+}
