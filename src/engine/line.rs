@@ -182,20 +182,48 @@ impl Line {
         None
     }
 
-    /// Counts out a call in a line whose user has left. It stays there as a gap until it would be
-    /// the head, or nobody is left in the line.
+    /// Counts out a call in a line whose user has left. It stays there as a gap until it is the
+    /// first.
     pub(super) fn leave(&mut self, index: u32, calls: &mut Calls) {
         let priority = calls[index].priority as usize;
         calls[index].leave();
         self.present[priority] -= 1;
         self.waiting -= 1;
-        if self.present[priority] == 0 {
-            let mut gap = std::mem::replace(&mut self.lines[priority], Queue::EMPTY).first;
-            while gap != NONE {
-                let next = calls[gap].next;
-                calls.remove(gap);
-                gap = next;
+        // A line that is never served must not grow by its gaps.
+        let line = &mut self.lines[priority];
+        while line.first != NONE && calls[line.first].gone() {
+            let gap = line.first;
+            line.pop_front(calls);
+            calls.remove(gap);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::Request;
+    use crate::time::EngineTime;
+
+    #[test]
+    fn a_starved_line_holds_those_who_are_there() {
+        let (mut line, mut calls) = (Line::new(), Calls::new());
+        let mut full = 0;
+        for id in 0..10_000u32 {
+            let arrival = EngineTime(u64::from(id) * 1_000_000);
+            let plain = Request::new(arrival, 1, 1);
+            // Twenty are there at a time, and nobody looks at their line.
+            let index = calls.add(id, &Request { priority: 1, patience: 20, ..plain });
+            line.push(index, &mut calls);
+            line.join(&mut calls);
+            while let Some(gone) = line.take_impatient(arrival.0, &calls) {
+                line.leave(gone, &mut calls);
+            }
+            if id == 100 {
+                full = calls.bytes();
             }
         }
+        assert_eq!((line.waiting(), calls.bytes()), (20, full));
+        assert_eq!(line.head(&mut calls).map(|index| calls[index].id), Some(9_980));
     }
 }

@@ -20,7 +20,7 @@ use super::router::Routing;
 use super::simulation::Transfer;
 use super::tally::Tally;
 use super::totals::Totals;
-use super::traffic::{Journey, Source};
+use super::traffic::{Journey, Source, later};
 use crate::rng::StreamKey;
 use crate::time::EngineTime;
 
@@ -119,7 +119,7 @@ pub(super) struct Ordered<'a, 's, 't> {
     entry: Pool<'a>,
     decode: Option<(Pool<'a>, Transfer)>,
     /// When the outgoing link of each prefill replica is free.
-    links: Vec<u64>,
+    links: Vec<EngineTime>,
     source: &'t mut Source<'s>,
     tally: &'t mut Tally,
     journeys: Vec<Journey>,
@@ -147,7 +147,7 @@ impl<'a, 's, 't> Ordered<'a, 's, 't> {
             entry: Pool::new(entry, key.stream("routing")),
             decode: decode
                 .map(|(pool, transfer)| (Pool::new(pool, key.stream("decode routing")), transfer)),
-            links: vec![0; entry.replicas as usize],
+            links: vec![EngineTime(0); entry.replicas as usize],
             source,
             tally,
             journeys: Vec::new(),
@@ -238,7 +238,9 @@ impl<'a, 's, 't> Ordered<'a, 's, 't> {
         if replica != chosen as u32 {
             request.retained = Retained::NONE;
         }
-        self.journeys[index as usize].replica = chosen as u32;
+        // Also for when it is tried again: a ticket is good at its own replica alone.
+        let journey = &mut self.journeys[index as usize];
+        (journey.replica, journey.request.retained) = (chosen as u32, request.retained);
         if self.decode.is_some() {
             request.output = 1;
         }
@@ -351,9 +353,9 @@ impl<'a, 's, 't> Ordered<'a, 's, 't> {
     fn transfer(&mut self, done: &Completion, place: u32) {
         let Some((_, transfer)) = &self.decode else { return };
         let link = &mut self.links[place as usize];
-        let begun = done.finish.0.max(*link);
-        *link = begun + transfer.picoseconds(done.prompt);
-        let at = *link + EngineTime::from_seconds(transfer.latency.0).0;
+        let begun = done.finish.max(*link);
+        *link = later(begun, transfer.occupies(done.prompt));
+        let at = later(*link, transfer.latency).0;
         self.journeys[done.id as usize].request.retained = done.retained;
         self.coming.push(Reverse((at, done.id, true)));
     }
@@ -370,5 +372,47 @@ impl<'a, 's, 't> Ordered<'a, 's, 't> {
         let over = Journey { turns: 0, ..journey };
         let next = self.source.after(&over, Retained::NONE, at);
         self.expect(next);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::traffic::{Pattern, Traffic};
+    use super::super::{CallClass, CallShape, LatencyLimits, Prefill, Router, Scheduler};
+    use super::super::{model::ReplicaModel, tally::Measured};
+    use super::*;
+    use crate::hardware::{Roofline, StepTime};
+    use crate::units::Seconds;
+
+    #[test]
+    fn a_ticket_is_lost_with_its_replica() {
+        let model = ReplicaModel {
+            roofline: Roofline::affine(1e-2, 0.0, 0.0, 0.0),
+            kv_tokens: 10_000,
+            gpus: 1,
+            scheduler: Scheduler { max_sequences: 8, token_budget: 64, prefill: Prefill::Chunked },
+            router: Router::RoundRobin,
+        };
+        let limits = LatencyLimits { ttft_p99: Seconds(1.0), tpot_p99: Seconds(1.0) };
+        let (name, calls) = ("chat".to_owned(), CallShape::fixed(100, 0.0, 10));
+        let (share, priority, patience) = (1.0, 0, None);
+        let classes = vec![CallClass { name, share, calls, priority, limits, patience }];
+        let pattern = Pattern::Closed { concurrency: 1 };
+        let traffic = Traffic { classes, pattern, requests: 1, not_counted: (0.0, 0.0) };
+        let key = StreamKey::world(1, 0);
+        let mut source = Source::new(&traffic, key);
+        let mut tally = Tally::new(&traffic.classes, Measured::Times(0, u64::MAX));
+        let step_time = StepTime::new(&model.roofline);
+        let cluster = Cluster { step_time: &step_time, model: &model, replicas: 2 };
+        let mut ordered = Ordered::new(&cluster, None, &mut source, &mut tally, key);
+        let retained = Retained { entry: 3, stamp: 5 };
+        // Of two turns that had their last ones at replica 1, the first is sent to replica 0.
+        for expected in [(0, Retained::NONE), (1, retained)] {
+            let request = Request { retained, ..Request::new(EngineTime(0), 100, 10) };
+            let index = ordered.add(Journey { request, turns: 0, replica: 1 });
+            ordered.arrive(index);
+            let kept = ordered.journeys[index as usize];
+            assert_eq!((kept.replica, kept.request.retained), expected);
+        }
     }
 }

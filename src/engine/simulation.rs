@@ -26,9 +26,8 @@ pub struct Transfer {
 
 impl Transfer {
     /// Time that a context of so many tokens occupies the link.
-    pub(super) fn picoseconds(&self, tokens: u32) -> u64 {
-        let seconds = self.bytes_per_token.0 * f64::from(tokens) / self.bandwidth.0;
-        EngineTime::from_seconds(seconds).0
+    pub(super) fn occupies(&self, tokens: u32) -> Seconds {
+        Seconds(self.bytes_per_token.0 * f64::from(tokens) / self.bandwidth.0)
     }
 }
 
@@ -97,7 +96,7 @@ pub fn run_cluster(model: &ClusterModel, traffic: &Traffic, key: StreamKey) -> C
         None => {
             let place = |share: f64| (share * traffic.requests as f64) as u64;
             let (first, last) = traffic.not_counted;
-            Measured::Completions(place(first), place(1.0 - last))
+            Measured::Calls(place(first), place(1.0 - last))
         }
     };
     let tally = Tally::new(&traffic.classes, measured);
@@ -144,12 +143,13 @@ fn run(
         (Totals::default(), sums, span)
     };
     let (from, to) = tally.window;
+    let to = to.min(span.0);
     ClusterRun {
         classes: tally.classes,
         gaps: tally.gaps,
         decode: sums,
         prefill,
-        measured: (EngineTime(from), EngineTime(to.min(span.0))),
+        measured: (EngineTime(from.min(to)), EngineTime(to)),
         span,
     }
 }

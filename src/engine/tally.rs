@@ -66,8 +66,8 @@ impl ClassTally {
 pub(super) enum Measured {
     /// Those from one instant to another, picoseconds.
     Times(u64, u64),
-    /// Those after the first number of completions, up to the second.
-    Completions(u64, u64),
+    /// Those after the first number of calls that are over, done or not, up to the second.
+    Calls(u64, u64),
 }
 
 /// The observer that fills the tallies.
@@ -78,7 +78,8 @@ pub(super) struct Tally {
     /// Gaps between the steps that give a sequence tokens.
     pub(super) gaps: Histogram,
     measured: Measured,
-    completions: u64,
+    /// Calls that are over.
+    over: u64,
     /// Begin and end of the measured time.
     pub(super) window: (u64, u64),
 }
@@ -94,26 +95,28 @@ impl Tally {
             limits: classes.iter().map(|class| picoseconds(&class.limits)).collect(),
             gaps: Histogram::default(),
             measured,
-            completions: 0,
+            over: 0,
             window: match measured {
                 Measured::Times(from, to) => (from, to),
-                Measured::Completions(..) => (0, 0),
+                Measured::Calls(..) => (0, 0),
             },
         }
     }
 
-    /// Whether a completion falls into the measured time.
+    /// Whether the end of a call falls into the measured time.
     #[inline]
     fn measures(&mut self, at: u64) -> bool {
-        self.completions += 1;
+        self.over += 1;
         match self.measured {
             Measured::Times(from, to) => from <= at && at < to,
-            Measured::Completions(first, last) => {
-                if self.completions <= first {
-                    self.window = (at, at);
+            Measured::Calls(first, last) => {
+                if self.over <= first {
+                    // Calls end in the order of the steps that end them.
+                    let begin = self.window.0.max(at);
+                    self.window = (begin, begin);
                     return false;
                 }
-                if self.completions > last {
+                if self.over > last {
                     return false;
                 }
                 self.window.1 = self.window.1.max(at);
@@ -155,10 +158,12 @@ impl Observer for Tally {
     }
 
     fn rejected(&mut self, request: &Request) {
+        self.measures(request.arrival.0);
         self.classes[request.class as usize].rejected += u64::from(request.counted);
     }
 
     fn abandoned(&mut self, gone: &Abandonment) {
+        self.measures(gone.at.0);
         self.classes[gone.class as usize].abandoned += u64::from(gone.counted);
     }
 

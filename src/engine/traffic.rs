@@ -16,11 +16,13 @@ use crate::units::Seconds;
 /// How long users wait for a first token, and what they do when it does not come.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Patience {
-    /// Time after which the user leaves: of everyone, or the mean of an exponential law.
+    /// Time after which the user leaves: of everyone, or the mean of an exponential law. Nobody
+    /// waits longer than 71 minutes (2^32 microseconds).
     pub timeout: Seconds,
     /// Whether it is exponential.
     pub exponential: bool,
-    /// Share of those who leave that try again with the same call.
+    /// Share of those who leave that try again with the same call, as often as they leave. Below 1
+    /// for a trace: where nobody is ever served in time, it would not end.
     pub retry: f64,
     /// Time until they do.
     pub retry_after: Seconds,
@@ -87,7 +89,8 @@ pub struct Traffic {
     pub pattern: Pattern,
     /// Calls in all.
     pub requests: u64,
-    /// Share of the run at its beginning and at its end that is not counted.
+    /// Shares of the calls at the beginning and at the end of the run that are not counted; where
+    /// calls have a rate, those that it brings in the mean.
     pub not_counted: (f64, f64),
 }
 
@@ -145,7 +148,9 @@ impl<'a> Source<'a> {
                 let gaps = Gaps::new(gaps);
                 source.times = Some(ArrivalTimes::new(rate, gaps, profile.clone(), stream));
                 let time = |share: f64| {
-                    EngineTime::from_seconds(share * traffic.requests as f64 / calls_per_second).0
+                    let steady = share * traffic.requests as f64 / calls_per_second;
+                    let moving = profile.as_ref().map(|profile| profile.clock(steady));
+                    EngineTime::from_seconds(moving.unwrap_or(steady)).0
                 };
                 source.counted = (time(first), time(1.0 - last));
                 source.sessions = sessions.clone().map(|sessions| {
@@ -315,7 +320,7 @@ impl<'a> Source<'a> {
             return closed.then(|| self.call(at));
         }
         let (sessions, laws, streams) = self.sessions.as_mut()?;
-        let pause = sessions.think.0 * exponential(&mut self.thinking);
+        let pause = Seconds(sessions.think.0 * exponential(&mut self.thinking));
         let added = streams.next(laws).prompt;
         let class = over.request.class;
         let own = &mut self.classes[class as usize];
@@ -323,7 +328,7 @@ impl<'a> Source<'a> {
         let past = over.request.prompt.saturating_add(over.request.output);
         let prompt = past.saturating_add(added);
         let lengths = Lengths { prompt, cached: over.request.cached, output: drawn.output };
-        let arrival = at + EngineTime::from_seconds(pause);
+        let arrival = later(at, pause);
         let mut next = self.journey(class, arrival, lengths);
         next.request.keep = true;
         next.request.retained = retained;
@@ -338,7 +343,7 @@ impl<'a> Source<'a> {
             return None;
         }
         let Request { class, prompt, cached, output, keep, retained, .. } = left.request;
-        let arrival = at + EngineTime::from_seconds(patience.retry_after.0);
+        let arrival = later(at, patience.retry_after);
         let mut again = self.journey(class, arrival, Lengths { prompt, cached, output });
         (again.request.keep, again.request.retained) = (keep, retained);
         (again.turns, again.replica) = (left.turns, left.replica);
@@ -358,12 +363,19 @@ impl Iterator for Source<'_> {
     }
 }
 
+/// An instant that much later. Nothing is put off beyond the last arrival of an open process, so
+/// that what is served then still has a time.
+pub(super) fn later(at: EngineTime, pause: Seconds) -> EngineTime {
+    let then = at.0.saturating_add(EngineTime::from_seconds(pause.0).0);
+    EngineTime(then.min(ArrivalTimes::LAST.0).max(at.0))
+}
+
 /// A geometric number, at least 1, of this mean.
 fn geometric(u: f64, mean: f64) -> u32 {
     if mean <= 1.0 {
         return 1;
     }
     // P(more than n) = (1 - 1/mean)^n.
-    let steps = libm::log(u) / libm::log(1.0 - 1.0 / mean);
+    let steps = libm::log(u) / libm::log1p(-1.0 / mean);
     1 + steps.min(1e6) as u32
 }

@@ -1,6 +1,6 @@
 //! Clusters under traffic whose calls depend on each other, against what is known of them exactly.
 
-use sparkgap::demand::{Interarrival, Shape};
+use sparkgap::demand::{Interarrival, RateProfile, Shape};
 use sparkgap::engine::{
     CallClass, CallShape, ClusterModel, ClusterRun, Draws, Latencies, LatencyLimits, Patience,
     Pattern, Prefill, PrefillPool, Replica, ReplicaModel, Router, Scheduler, Sessions, Traffic,
@@ -237,4 +237,63 @@ fn a_call_in_flight_takes_at_most_128_bytes_however_many_there_were() {
         let (later, held) = memory_after(240_000, rate);
         assert!(later <= bytes * held / most + bytes / 3, "{bytes} {most} {later} {held}");
     }
+}
+
+#[test]
+fn the_measured_time_of_a_closed_loop_holds_its_share_of_the_calls_that_end() {
+    // At each instant a call is over in vain, and one in three users is served.
+    let patience = Patience {
+        timeout: Seconds(0.5),
+        exponential: true,
+        retry: 0.0,
+        retry_after: Seconds(0.0),
+    };
+    let classes = vec![CallClass { patience: Some(patience), ..class("a") }];
+    let pattern = Pattern::Closed { concurrency: 300 };
+    let outcome = run(&cluster(Router::RoundRobin, 2), classes, pattern, 40_000);
+    let sums = outcome.decode;
+    assert!(sums.abandoned > 20_000, "{}", sums.abandoned);
+    // Seven tenths of the calls end in it, so of the ones that are done as well.
+    let share = outcome.classes[0].done as f64 / sums.completed as f64;
+    assert!((share - 0.7).abs() < 0.05, "{share}");
+    let time = (outcome.measured.1 - outcome.measured.0).seconds() / outcome.span.seconds();
+    assert!((time - 0.7).abs() < 0.05, "{time}");
+}
+
+#[test]
+fn the_measured_time_follows_the_rate() {
+    for multipliers in [[0.2, 1.8], [1.8, 0.2]] {
+        let profile = RateProfile::new(Seconds(4_000.0), &multipliers).unwrap();
+        let (gaps, sessions) = (Interarrival::Poisson, None);
+        let pattern =
+            Pattern::Open { calls_per_second: 20.0, gaps, profile: Some(profile), sessions };
+        let outcome = run(&cluster(Router::RoundRobin, 2), vec![class("a")], pattern, 20_000);
+        // Poisson: the number of calls that arrive in the middle seven tenths.
+        let counted = outcome.classes[0].counted() as f64;
+        assert!((counted - 14_000.0).abs() < 4.0 * 14_000_f64.sqrt(), "{counted}");
+    }
+}
+
+#[test]
+fn what_is_put_off_beyond_the_clock_still_comes() {
+    let model = cluster(Router::Random, 2);
+    let sessions = Some(Sessions {
+        turns: 50.0,
+        think: Seconds(1e7),
+        added: CallShape::fixed(9, 0.0, 1).prompt,
+    });
+    let (calls_per_second, gaps) = (10.0, Interarrival::Poisson);
+    let pattern = Pattern::Open { calls_per_second, gaps, profile: None, sessions };
+    let outcome = run(&model, vec![class("a")], pattern, 2_000);
+    assert_eq!(outcome.decode.completed + outcome.decode.rejected, 2_000);
+    // A byte a second: the queue for the link is longer than the clock.
+    let transfer = Transfer {
+        bytes_per_token: Bytes(1e5),
+        bandwidth: BytesPerSecond(1.0),
+        latency: Seconds(0.0),
+    };
+    let prefill = PrefillPool { replica: replica(Router::Random), replicas: 2, transfer };
+    let model = ClusterModel { prefill: Some(prefill), ..model };
+    let outcome = run(&model, vec![class("a")], open(10.0), 2_000);
+    assert_eq!((outcome.prefill.completed, outcome.decode.completed), (2_000, 2_000));
 }

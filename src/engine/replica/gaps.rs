@@ -55,7 +55,9 @@ impl Gaps {
         let mut late = 0;
         let mut tell_late = |lag: u64, count: u64| {
             if lag > 0 && count > 0 {
-                observer.decoded(count, (first.saturating_add(lag << TICK_BITS), 0), 1);
+                // Ticks end at 281 s.
+                let lag = lag.saturating_mul(1 << TICK_BITS);
+                observer.decoded(count, (first.saturating_add(lag), 0), 1);
                 late += count;
             }
         };
@@ -87,5 +89,30 @@ fn tell_run<O: Observer>(
         let straight = rest.same_side(steps - told);
         observer.decoded(sequences, rest.progression(), straight);
         told += straight;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::request::Completion;
+    use super::*;
+
+    struct Longest(u64);
+
+    impl Observer for Longest {
+        fn finished(&mut self, _done: &Completion) {}
+        fn decoded(&mut self, _sequences: u64, gaps: (u64, u64), _steps: u64) {
+            self.0 = self.0.max(gaps.0);
+        }
+    }
+
+    #[test]
+    fn a_stall_longer_than_ticks_reach_is_not_a_short_one() {
+        let (mut gaps, mut longest) = (Gaps::default(), Longest(0));
+        let run = DecodeRun::of_step(1 << TICK_BITS);
+        gaps.start(0, 1);
+        let stall = 300_000_000_000_000;
+        gaps.tell(&mut longest, (stall, stall + 1), 1, &run, 1);
+        assert!(longest.0 >> TICK_BITS >= 281_000_000_000_000, "{}", longest.0);
     }
 }
