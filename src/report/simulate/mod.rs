@@ -175,7 +175,7 @@ impl SimulationReport<'_> {
             format!(" for {users} users who each have one at a time")
         });
         let latency = match self.outcome.workloads.as_slice() {
-            [workload] => format!(
+            [workload] if workload.rates[1].mean > 0.0 => format!(
                 " with TTFT P99 {} and TPOT P99 {}",
                 time(workload.latencies[0].points[3].mean),
                 time(workload.latencies[1].points[3].mean)
