@@ -165,23 +165,38 @@ impl Histogram {
         if terms == 0 || weight == 0 {
             return;
         }
-        let term = |index: u64| u128::from(first) + u128::from(growth) * u128::from(index);
-        let mut index = 0;
-        while index < terms {
-            let bin = bin_of((term(index) >> bits) as u64);
-            let above = (u128::from(bin_top(bin)) + 1) << bits;
-            let inside = if growth == 0 {
-                terms
-            } else {
-                ((above - u128::from(first)).div_ceil(u128::from(growth)) as u64).min(terms)
-            };
-            self.counts[bin] += weight * (inside - index);
-            index = inside;
+        let last = u128::from(first) + u128::from(growth) * u128::from(terms - 1);
+        let (low, high) = (first >> bits, (last >> bits) as u64);
+        if bin_of(low) == bin_of(high) {
+            self.counts[bin_of(low)] += weight * terms;
+        } else {
+            self.spread_progression((first, growth), terms, weight, bits);
         }
         let pairs = u128::from(terms) * u128::from(terms - 1) / 2;
         let sum = u128::from(first) * u128::from(terms) + u128::from(growth) * pairs;
         self.sum += (sum * u128::from(weight)) >> bits;
-        self.largest = self.largest.max((term(terms - 1) >> bits) as u64);
+        self.largest = self.largest.max(high);
+    }
+
+    /// Counts the terms of a progression that reaches over several bins.
+    #[cold]
+    fn spread_progression(
+        &mut self,
+        (first, growth): (u64, u64),
+        terms: u64,
+        weight: u64,
+        bits: u32,
+    ) {
+        let mut index = 0;
+        while index < terms {
+            let term = u128::from(first) + u128::from(growth) * u128::from(index);
+            let bin = bin_of((term >> bits) as u64);
+            let above = (u128::from(bin_top(bin)) + 1) << bits;
+            let below = (above - u128::from(first)).div_ceil(u128::from(growth)) as u64;
+            let inside = below.min(terms);
+            self.counts[bin] += weight * (inside - index);
+            index = inside;
+        }
     }
 
     /// Adds the counts of another histogram.

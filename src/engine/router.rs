@@ -1,9 +1,9 @@
 //! Which replica gets the next request.
 
+use rand::Rng;
 use rand::rngs::ChaCha8Rng;
 
 use super::Router;
-use crate::rng::uniform;
 use crate::time::EngineTime;
 
 /// A router at work on the replicas of one cluster.
@@ -47,7 +47,7 @@ impl Routing {
             }
             Router::Random => self.any(),
             Router::PowerOfTwo(_) | Router::SessionAffinity(_) => {
-                let (first, second) = (self.any(), self.any());
+                let (first, second) = self.any_two();
                 if self.loads[second] < self.loads[first] { second } else { first }
             }
             Router::LeastLoaded(_) => self.least(),
@@ -64,8 +64,15 @@ impl Routing {
 
     #[inline]
     fn any(&mut self) -> usize {
-        let count = self.loads.len();
-        ((uniform(&mut self.choice) * count as f64) as usize).min(count - 1)
+        self.any_two().0
+    }
+
+    /// Two replicas at random, perhaps the same, by the halves of one random number.
+    #[inline]
+    fn any_two(&mut self) -> (usize, usize) {
+        let (drawn, count) = (self.choice.next_u64(), self.loads.len() as u64);
+        let place = |half: u64| ((half * count) >> 32) as usize;
+        (place(drawn >> 32), place(drawn & u64::from(u32::MAX)))
     }
 
     /// The least loaded; starting at a random place keeps ties from piling up on the first.

@@ -232,22 +232,27 @@ impl<'a> Source<'a> {
         taken
     }
 
-    #[inline]
     fn draw(&mut self) {
+        self.next = self.generate();
+    }
+
+    /// The next call that no earlier one brings about.
+    #[inline]
+    fn generate(&mut self) -> Option<Journey> {
         if self.left == 0 {
-            return;
+            return None;
+        }
+        if let Some(times) = &mut self.times {
+            let at = times.next()?;
+            return Some(self.call(at));
         }
         if let Some(rows) = &mut self.trace {
-            let Some(row) = rows.next() else { return };
+            let row = rows.next()?;
             let lengths = Lengths { prompt: row.prompt, cached: row.cached, output: row.output };
-            self.next = Some(self.journey(0, row.arrival, lengths));
-        } else if let Some(times) = &mut self.times {
-            let Some(at) = times.next() else { return };
-            self.next = Some(self.call(at));
-        } else if self.users > 0 {
-            self.users -= 1;
-            self.next = Some(self.call(EngineTime(0)));
+            return Some(self.journey(0, row.arrival, lengths));
         }
+        self.users = self.users.checked_sub(1)?;
+        Some(self.call(EngineTime(0)))
     }
 
     /// A new call.
@@ -347,7 +352,9 @@ impl Iterator for Source<'_> {
 
     #[inline]
     fn next(&mut self) -> Option<Request> {
-        self.take().map(|journey| journey.request)
+        // Who reads ahead does so outside.
+        let drawn = self.next.take().or_else(|| self.generate());
+        drawn.map(|journey| journey.request)
     }
 }
 

@@ -46,7 +46,7 @@ pub struct LatencyEstimate {
 }
 
 /// Latencies of calls: time to first token, mean time per output token, arrival to last token,
-/// arrival to the first work on the prompt.
+/// arrival to the first place in memory.
 pub const LATENCIES: [&str; 4] = ["ttft", "tpot", "e2e", "queue_wait"];
 /// What is counted of a workload per second: arrivals, completions, completions within both
 /// promises, and the tokens of completions.

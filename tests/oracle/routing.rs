@@ -4,6 +4,7 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
+use rand::Rng;
 use rand::rngs::ChaCha8Rng;
 use sparkgap::demand::{ArrivalTimes, Gaps, Interarrival, Shape};
 use sparkgap::engine::{
@@ -13,7 +14,7 @@ use sparkgap::engine::{
     simulate_cluster,
 };
 use sparkgap::hardware::{Roofline, StepTime};
-use sparkgap::rng::{StreamKey, uniform};
+use sparkgap::rng::StreamKey;
 use sparkgap::time::EngineTime;
 use sparkgap::units::{Bytes, BytesPerSecond, Seconds};
 
@@ -81,9 +82,10 @@ impl<'a> Pool<'a> {
         }
     }
 
-    fn any(&mut self) -> usize {
-        let count = self.replicas.len();
-        ((uniform(&mut self.choice) * count as f64) as usize).min(count - 1)
+    /// Two replicas by the upper and the lower half of one random number.
+    fn any_two(&mut self) -> [usize; 2] {
+        let (drawn, count) = (self.choice.next_u64(), self.replicas.len() as u64);
+        [drawn >> 32, drawn % (1 << 32)].map(|half| (half * count / (1 << 32)) as usize)
     }
 
     fn send(&mut self, id: usize, request: Request) {
@@ -94,13 +96,13 @@ impl<'a> Pool<'a> {
         let count = self.replicas.len();
         let target = match self.router {
             Router::RoundRobin => self.sent % count,
-            Router::Random => self.any(),
+            Router::Random => self.any_two()[0],
             Router::PowerOfTwo(_) | Router::SessionAffinity(_) => {
-                let (first, second) = (self.any(), self.any());
+                let [first, second] = self.any_two();
                 if self.loads[second] < self.loads[first] { second } else { first }
             }
             Router::LeastLoaded(_) => {
-                let start = self.any();
+                let start = self.any_two()[0];
                 let order = (0..count).map(|offset| (start + offset) % count);
                 order.min_by_key(|place| self.loads[*place]).unwrap()
             }

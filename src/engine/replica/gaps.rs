@@ -31,6 +31,25 @@ impl Gaps {
         run: &DecodeRun,
         steps: u64,
     ) {
+        let smooth = self.decoded_at == now && self.fresh.iter().all(|(at, _)| *at == now);
+        let told = if smooth {
+            self.fresh.clear();
+            0
+        } else {
+            self.tell_stalled(observer, now, sequences, run)
+        };
+        self.decoded_at = end;
+        tell_run(observer, sequences, run, told, steps);
+    }
+
+    /// Tells of the first step of a run before which some sequences had to wait; steps told.
+    fn tell_stalled<O: Observer>(
+        &mut self,
+        observer: &mut O,
+        now: u64,
+        sequences: u64,
+        run: &DecodeRun,
+    ) -> u64 {
         let first = run.progression().0;
         let mut old = sequences;
         let mut late = 0;
@@ -46,17 +65,27 @@ impl Gaps {
             tell_late(now - at, count);
         }
         tell_late(now - self.decoded_at.min(now), old);
-        self.decoded_at = end;
-        let mut told = 0;
-        if late > 0 {
-            observer.decoded(sequences - late, run.progression(), 1);
-            told = 1;
+        if late == 0 {
+            return 0;
         }
-        while told < steps {
-            let rest = run.after(told);
-            let straight = rest.same_side(steps - told);
-            observer.decoded(sequences, rest.progression(), straight);
-            told += straight;
-        }
+        observer.decoded(sequences - late, run.progression(), 1);
+        1
+    }
+}
+
+/// Tells of the steps of a run from step number `told` on.
+#[inline]
+fn tell_run<O: Observer>(
+    observer: &mut O,
+    sequences: u64,
+    run: &DecodeRun,
+    mut told: u64,
+    steps: u64,
+) {
+    while told < steps {
+        let rest = run.after(told);
+        let straight = rest.same_side(steps - told);
+        observer.decoded(sequences, rest.progression(), straight);
+        told += straight;
     }
 }
