@@ -25,9 +25,7 @@ pub use columns::{metric_names, sweep_rows};
 pub use error::ReportError;
 pub use folder::{Staged, check_folder, write_folder};
 pub use heat::{Cell, Heat, Panel, Side};
-pub use simulate::{
-    DeploymentWords, SimulationReport, Speed, TraceWords, simulation_json, simulation_table,
-};
+pub use simulate::{DeploymentWords, SimulationReport, simulation_json, simulation_table};
 pub use summary::summary_json;
 pub use sweep::SweepTable;
 pub use table::table;

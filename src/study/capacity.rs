@@ -15,36 +15,61 @@ pub struct Capacity {
     pub limit: &'static str,
 }
 
-/// Means and spreads of the calls of several workloads together, by their shares.
-#[must_use]
-pub fn mixed_means(classes: &[CallClass]) -> CallMeans {
-    let means: Vec<(f64, CallMeans)> =
-        classes.iter().map(|class| (class.share, class.calls.means())).collect();
-    let all: f64 = means.iter().map(|part| part.0).sum();
-    let moments = |of: fn(&CallMeans) -> (f64, f64)| {
-        let (mut mean, mut square) = (0.0, 0.0);
-        for (share, part) in &means {
-            let (own, spread) = of(part);
-            mean += share / all * own;
-            square += share / all * own * own * spread;
-        }
-        (mean, if mean > 0.0 { square / (mean * mean) } else { 1.0 })
-    };
-    let prompt = moments(|means| (means.prompt, means.prompt_spread));
-    let cached = moments(|means| (means.cached, means.cached_spread));
-    let output = moments(|means| (means.output, means.output_spread));
-    of_moments(prompt, cached, output)
+/// Means and mean squares of the lengths of calls of several kinds, added up by their weights.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct LengthSums {
+    weight: f64,
+    /// Of prompt, cached and output tokens.
+    sums: [(f64, f64); 3],
 }
 
-fn of_moments(prompt: (f64, f64), cached: (f64, f64), output: (f64, f64)) -> CallMeans {
-    CallMeans {
-        prompt: prompt.0,
-        cached: cached.0,
-        output: output.0,
-        prompt_spread: prompt.1,
-        cached_spread: cached.1,
-        output_spread: output.1,
+impl LengthSums {
+    /// Adds calls of these means and mean squares of prompt, cached and output tokens.
+    pub fn add(&mut self, weight: f64, parts: [(f64, f64); 3]) {
+        self.weight += weight;
+        for (sum, (mean, square)) in self.sums.iter_mut().zip(parts) {
+            sum.0 += weight * mean;
+            sum.1 += weight * square;
+        }
     }
+
+    /// Means and spreads; `None` of nothing.
+    #[must_use]
+    pub fn means(&self) -> Option<CallMeans> {
+        let mean = |sum: f64| sum / self.weight;
+        let spread = |(sum, square): (f64, f64)| {
+            if sum > 0.0 { square * self.weight / (sum * sum) } else { 1.0 }
+        };
+        let [prompt, cached, output] = self.sums;
+        (self.weight > 0.0).then(|| CallMeans {
+            prompt: mean(prompt.0),
+            cached: mean(cached.0),
+            output: mean(output.0),
+            prompt_spread: spread(prompt),
+            cached_spread: spread(cached),
+            output_spread: spread(output),
+        })
+    }
+}
+
+/// Means and spreads of the calls of several workloads together, by their shares; `None` without
+/// any.
+#[must_use]
+pub fn mixed_means(classes: &[CallClass]) -> Option<CallMeans> {
+    let mut sums = LengthSums::default();
+    for class in classes {
+        let means = class.calls.means();
+        let part = |mean: f64, spread: f64| (mean, mean * mean * spread);
+        sums.add(
+            class.share,
+            [
+                part(means.prompt, means.prompt_spread),
+                part(means.cached, means.cached_spread),
+                part(means.output, means.output_spread),
+            ],
+        );
+    }
+    sums.means()
 }
 
 /// The same for turns of sessions: a later turn's prompt is the conversation so far and the text
@@ -125,35 +150,4 @@ fn prefill_only(replica: &ReplicaModel, calls: &CallMeans) -> Option<(f64, f64)>
     let pairs = prompts * calls.prefill_pairs();
     let seconds = replica.roofline.seconds(0.0, 0.0, chunk, before, pairs);
     Some((prompts / seconds, prompts.max(1.0)))
-}
-
-/// Sums over the calls of a trace, from which their means are known at its end.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub struct LengthSums {
-    /// How many calls.
-    pub count: u64,
-    /// Sums and sums of squares of prompt, cached and output tokens.
-    sums: [(f64, f64); 3],
-}
-
-impl LengthSums {
-    /// Adds a call of these prompt, cached and output tokens.
-    pub fn add(&mut self, tokens: [u32; 3]) {
-        self.count += 1;
-        for (sum, tokens) in self.sums.iter_mut().zip(tokens.map(f64::from)) {
-            sum.0 += tokens;
-            sum.1 += tokens * tokens;
-        }
-    }
-
-    /// Means and spreads; `None` of nothing.
-    #[must_use]
-    pub fn means(&self) -> Option<CallMeans> {
-        let count = self.count as f64;
-        let part = |(sum, square): (f64, f64)| {
-            (sum / count, if sum > 0.0 { square * count / (sum * sum) } else { 1.0 })
-        };
-        let [prompt, cached, output] = self.sums.map(part);
-        (self.count > 0).then(|| of_moments(prompt, cached, output))
-    }
 }

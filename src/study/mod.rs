@@ -21,7 +21,7 @@ pub use characterise::{
 };
 pub use replicate::{WorldRun, YearAdequacy, assess, replicate};
 pub use simulate::{
-    CLUSTER, Effort, LATENCIES, LatencyEstimate, RATES, SHARES, Simulation, SimulationOutcome,
+    CLUSTER, LATENCIES, LatencyEstimate, RATES, SHARES, Simulation, SimulationOutcome,
     WorkloadOutcome, clusters_of, replay_deployment, simulate_deployment,
 };
 pub use sweep::{

@@ -46,7 +46,7 @@ pub struct LatencyEstimate {
 }
 
 /// Latencies of calls: time to first token, mean time per output token, arrival to last token,
-/// arrival to the first work on the prompt.
+/// arrival to the first place in memory.
 pub const LATENCIES: [&str; 4] = ["ttft", "tpot", "e2e", "queue_wait"];
 /// What is counted of a workload per second: arrivals, completions, completions within both
 /// promises, and the tokens of completions.
@@ -109,14 +109,8 @@ pub struct SimulationOutcome {
     pub run_seconds: (f64, f64),
 }
 
-/// How long the shards took; it differs from run to run and decides nothing.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
-pub struct Effort {
-    /// CPU seconds of the shards; where the system does not tell them, the time that they took.
-    pub cpu_seconds: f64,
-}
-
-/// Measures what a shard costs its thread. Nothing of the model sees it.
+/// Measures what a shard costs its thread: CPU seconds, or elapsed ones where the system does not
+/// tell them. Nothing of the model sees it.
 struct Clock {
     wall: Instant,
     cpu: Option<u64>,
@@ -182,8 +176,8 @@ impl Simulation {
     }
 }
 
-/// Simulates a deployment; `None` when `watch` stopped it. The outcome does not depend on the
-/// number of threads.
+/// Simulates a deployment; also says how many CPU seconds that took. `None` when `watch` stopped
+/// it. The outcome does not depend on the number of threads.
 ///
 /// # Panics
 /// When the books of a replica do not balance: a defect of the engine.
@@ -191,7 +185,7 @@ impl Simulation {
 pub fn simulate_deployment(
     simulation: &Simulation,
     watch: Watch<'_>,
-) -> Option<(SimulationOutcome, Effort)> {
+) -> Option<(SimulationOutcome, f64)> {
     let clusters = clusters_of(&simulation.deployment);
     let count = clusters * simulation.replications;
     (watch.begun)(u64::from(count));
@@ -222,7 +216,7 @@ pub fn simulate_deployment(
 }
 
 /// Replays a trace once on a deployment of one cluster; all calls are counted, and there are no
-/// standard errors.
+/// standard errors. Also says how many CPU seconds that took.
 ///
 /// # Panics
 /// When the books of a replica do not balance: a defect of the engine.
@@ -231,7 +225,7 @@ pub fn replay_deployment(
     class: &CallClass,
     rows: &mut dyn Iterator<Item = TraceRow>,
     seed: u64,
-) -> (SimulationOutcome, Effort) {
+) -> (SimulationOutcome, f64) {
     let begun = Clock::now();
     let run = replay_trace(deployment, class, rows, StreamKey::inner(seed, 0, 0));
     let mut merged = Merged::new(deployment, std::slice::from_ref(class));
@@ -349,7 +343,7 @@ impl<'a> Merged<'a> {
         self.shards.push(figures);
     }
 
-    fn finish(mut self, clusters: u32) -> (SimulationOutcome, Effort) {
+    fn finish(mut self, clusters: u32) -> (SimulationOutcome, f64) {
         self.whole.classes = self.classes.iter().map(ClassFigures::of).collect();
         self.whole.itl = points(&self.gaps);
         let whole = &self.whole;
@@ -376,7 +370,7 @@ impl<'a> Merged<'a> {
             shards: self.shards.len() as u32,
             run_seconds: (self.run_seconds.0 / count, self.run_seconds.1 / count),
         };
-        (outcome, Effort { cpu_seconds: self.cpu_seconds })
+        (outcome, self.cpu_seconds)
     }
 }
 

@@ -13,7 +13,7 @@ use crate::engine::{
 };
 use crate::hardware::{Precision, Roofline, accelerators, models};
 use crate::report::DeploymentWords;
-use crate::scenario::{Finding, Scenario, known_names, layout_faults};
+use crate::scenario::{Scenario, known_names, layout_faults};
 use crate::units::{BytesPerSecond, Factor, Seconds};
 
 /// What a scenario gives to begin with.
@@ -46,19 +46,14 @@ impl Base {
         let Some(config) = &arguments.scenario else { return Ok(None) };
         let source = Source { config: Some(config.clone()), set: arguments.set.clone() };
         let scenario = source.text()?.scenario()?;
-        let known = || known_names("", scenario.workloads.keys().map(String::as_str));
         if arguments.workload.is_empty() {
             return Err(usage(format!(
                 "of a scenario, --workload says which of its workloads is served: {}",
-                known()
+                known_names("", scenario.workloads.keys().map(String::as_str))
             )));
         }
-        let none = BTreeMap::new();
-        for (index, name) in arguments.workload.iter().enumerate() {
-            find(Some(&scenario.workloads), &none, "workload", name)?;
-            if arguments.workload[..index].contains(name) {
-                return Err(usage(format!("--workload names `{name}` twice")));
-            }
+        for name in &arguments.workload {
+            find(Some(&scenario.workloads), &BTreeMap::new(), "workload", name)?;
         }
         let year = f64::from(arguments.year.unwrap_or(scenario.horizon.first_year)) + 0.5;
         Ok(Some(Self { workloads: arguments.workload.clone(), year, scenario }))
@@ -217,16 +212,12 @@ fn priced(
         source: None,
         as_of: None,
     };
-    let fault = layout_faults(&layout, &deployment, accelerator, &llm).into_iter().next();
-    let replica = ReplicaModel::new(accelerator, &llm, (&layout, &deployment), calls, speed);
-    let replica = match (fault, replica) {
-        (None, Some(replica)) => replica,
-        (fault, _) => {
-            let told =
-                |fault: Finding| format!("{}: {}", fault.message, fault.help.unwrap_or_default());
-            return Err(usage(fault.map_or("the model does not fit".to_owned(), told)));
-        }
-    };
+    if let Some(fault) = layout_faults(&layout, &deployment, accelerator, &llm).first() {
+        let help = fault.help.as_deref().unwrap_or_default();
+        return Err(usage(format!("{}: {help}", fault.message)));
+    }
+    let replica = ReplicaModel::new(accelerator, &llm, (&layout, &deployment), calls, speed)
+        .ok_or_else(|| usage("the model does not fit: give it more GPUs"))?;
     let ranks = layout.width(&llm).ranks;
     let given = arguments.kv_tokens.map(|tokens| tokens / u64::from(ranks));
     let kv_tokens = given.unwrap_or(replica.kv_tokens);

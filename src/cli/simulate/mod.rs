@@ -15,19 +15,17 @@ use super::progress::{bar, watch_interrupt};
 use super::{Failure, print, use_threads};
 use crate::demand::{PrefixHits, Trace, TraceError, TraceRow};
 use crate::engine::{CallClass, ClusterModel};
-use crate::report::{
-    DeploymentWords, SimulationReport, Speed, TraceWords, simulation_json, simulation_table,
-};
+use crate::report::{DeploymentWords, SimulationReport, simulation_json, simulation_table};
 use crate::study::{
-    CLUSTER, Effort, LengthSums, Watch, clusters_of, deployment_capacity, mixed_means,
-    replay_deployment, simulate_deployment,
+    CLUSTER, LengthSums, Watch, clusters_of, deployment_capacity, mixed_means, replay_deployment,
+    simulate_deployment,
 };
 
 /// Simulates a deployment and prints what its calls experience.
 pub(super) fn simulate(arguments: &SimulateArguments) -> Result<(), Failure> {
     let base = Base::load(arguments)?;
     let classes = deployment::classes(arguments, base.as_ref())?;
-    let means = mixed_means(&classes);
+    let means = mixed_means(&classes).ok_or_else(|| Failure::Usage("no calls".to_owned()))?;
     let (model, mut words) = deployment::deployment(&arguments.deployment, base.as_ref(), &means)?;
     words.arrivals = traffic::arrivals(&arguments.traffic);
     let stop = watch_interrupt(Failure::Interrupted);
@@ -35,13 +33,13 @@ pub(super) fn simulate(arguments: &SimulateArguments) -> Result<(), Failure> {
     if let Some(file) = &arguments.traffic.trace {
         return replay(arguments, file, &model, &words, &classes);
     }
-    let sent = traffic::sent(arguments, model, classes)?;
+    let sent = traffic::sent(arguments, model, classes, means)?;
     let begun = Instant::now();
     let bar = bar(0, "simulating", arguments.json);
     let watch = Watch { begun: &|shards| bar.set_length(shards), done: &|| bar.inc(1), stop };
     let simulated = simulate_deployment(&sent.simulation, watch);
     bar.finish_and_clear();
-    let (outcome, effort) = simulated.ok_or(Failure::Interrupted)?;
+    let (outcome, cpu_seconds) = simulated.ok_or(Failure::Interrupted)?;
     let simulation = &sent.simulation;
     let report = SimulationReport {
         outcome: &outcome,
@@ -55,14 +53,9 @@ pub(super) fn simulate(arguments: &SimulateArguments) -> Result<(), Failure> {
         advised: sent.advised,
         replications: simulation.replications,
         seed: arguments.seed,
-        speed: speed(begun, effort),
+        seconds: (begun.elapsed().as_secs_f64(), cpu_seconds),
     };
     tell(arguments, &report)
-}
-
-fn speed(begun: Instant, effort: Effort) -> Speed {
-    let wall_seconds = begun.elapsed().as_secs_f64();
-    Speed { wall_seconds, cpu_seconds: effort.cpu_seconds }
 }
 
 fn tell(arguments: &SimulateArguments, report: &SimulationReport<'_>) -> Result<(), Failure> {
@@ -74,6 +67,7 @@ struct Rows {
     trace: Trace,
     left: u64,
     sums: LengthSums,
+    count: u64,
     last: f64,
     fault: Option<TraceError>,
 }
@@ -85,7 +79,9 @@ impl Iterator for Rows {
         self.left = self.left.checked_sub(1)?;
         match self.trace.next()? {
             Ok(row) => {
-                self.sums.add([row.prompt, row.cached, row.output]);
+                let part = |tokens: u32| (f64::from(tokens), f64::from(tokens).powi(2));
+                self.sums.add(1.0, [row.prompt, row.cached, row.output].map(part));
+                self.count += 1;
                 self.last = row.arrival.seconds();
                 Some(row)
             }
@@ -121,17 +117,17 @@ fn replay(
     let trace = Trace::open(file, traffic.format, hits)?;
     let trace = trace.at_speed(traffic.speed.unwrap_or(1.0))?;
     let left = arguments.requests.unwrap_or(u64::MAX);
-    let mut rows = Rows { trace, left, sums: LengthSums::default(), last: 0.0, fault: None };
+    let mut rows =
+        Rows { trace, left, sums: LengthSums::default(), count: 0, last: 0.0, fault: None };
     let begun = Instant::now();
-    let (outcome, effort) = replay_deployment(model, class, &mut rows, arguments.seed);
+    let (outcome, cpu_seconds) = replay_deployment(model, class, &mut rows, arguments.seed);
     if let Some(fault) = rows.fault {
         return Err(fault.into());
     }
     let Some(means) = rows.sums.means() else {
         return usage("the trace has no requests with tokens of prompt and output");
     };
-    let trace =
-        TraceWords { file: file.display().to_string(), skipped: rows.trace.counts().skipped_empty };
+    let name = file.display().to_string();
     tell(
         arguments,
         &SimulationReport {
@@ -140,13 +136,13 @@ fn replay(
             words,
             classes,
             capacity: deployment_capacity(model, &means),
-            rate: (rows.last > 0.0).then(|| (rows.sums.count - 1).max(1) as f64 / rows.last),
+            rate: (rows.last > 0.0).then(|| (rows.count - 1).max(1) as f64 / rows.last),
             concurrency: None,
-            trace: Some(&trace),
+            trace: Some((&name, rows.trace.counts().skipped_empty)),
             advised: None,
             replications: 1,
             seed: arguments.seed,
-            speed: speed(begun, effort),
+            seconds: (begun.elapsed().as_secs_f64(), cpu_seconds),
         },
     )
 }

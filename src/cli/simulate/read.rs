@@ -92,15 +92,11 @@ pub(crate) fn load(text: &str) -> Result<f64, String> {
 /// Requests per second.
 pub(crate) fn rate(text: &str) -> Result<f64, String> {
     let bare = text.trim().trim_end_matches("requests/s").trim_end_matches("/s");
-    match number(bare) {
-        Some(0.0) => {
-            Err("at a rate of 0 nothing would ever arrive: give requests per second above \
-                          zero, as in --rate 40"
-                .to_owned())
-        }
-        Some(rate) if rate > 0.0 => Ok(rate),
-        _ => Err("a rate is a number of requests per second above zero: --rate 40".to_owned()),
-    }
+    number(bare).filter(|rate| *rate > 0.0).ok_or_else(|| {
+        "a rate is a number of requests per second above zero, as in --rate 40: at 0 nothing would \
+         ever arrive"
+            .to_owned()
+    })
 }
 
 /// `500 ms`, above zero.

@@ -8,7 +8,7 @@ use crate::engine::{
     CallClass, CallMeans, CallShape, ClusterModel, LoneCall, Pattern, Sessions, Traffic,
 };
 use crate::study::{
-    Capacity, Simulation, clusters_of, deployment_capacity, mixed_means, past_found, session_means,
+    Capacity, Simulation, clusters_of, deployment_capacity, past_found, session_means,
 };
 use crate::units::Seconds;
 
@@ -54,32 +54,27 @@ fn sessions(arguments: &TrafficArguments) -> Option<Sessions> {
     })
 }
 
-/// Capacity of a deployment for these calls.
-pub(super) fn capacity(model: &ClusterModel, means: &CallMeans) -> Result<Capacity, Failure> {
-    deployment_capacity(model, means).ok_or_else(|| {
-        usage(format!(
-            "a replica holds {} tokens of context, and a mean call needs {:.0}: give it more GPUs \
-             (--gpus), shorter calls or fewer bits",
-            model.replica.kv_tokens,
-            means.context()
-        ))
-    })
-}
-
 /// What is sent to a deployment.
 pub(super) fn sent(
     arguments: &SimulateArguments,
     deployment: ClusterModel,
     classes: Vec<CallClass>,
+    mut means: CallMeans,
 ) -> Result<Sent, Failure> {
     let traffic = &arguments.traffic;
     let sessions = sessions(traffic);
     let clusters = clusters_of(&deployment);
-    let mut means = mixed_means(&classes);
     if let Some(sessions) = &sessions {
         means = session_means(&means, sessions, past_found(&deployment, clusters));
     }
-    let capacity = capacity(&deployment, &means)?;
+    let capacity = deployment_capacity(&deployment, &means).ok_or_else(|| {
+        usage(format!(
+            "a replica holds {} tokens of context, and a mean call needs {:.0}: give it more GPUs \
+             (--gpus), shorter calls or fewer bits",
+            deployment.replica.kv_tokens,
+            means.context()
+        ))
+    })?;
     let replications = arguments.replications.unwrap_or(SHARDS.div_ceil(clusters));
     let load = traffic.load.unwrap_or(0.75);
     let rate = traffic.rate.unwrap_or(load * capacity.calls_per_second);
@@ -89,7 +84,10 @@ pub(super) fn sent(
         None => Pattern::Open {
             calls_per_second: rate,
             gaps: traffic.arrivals.unwrap_or(Interarrival::Poisson),
-            profile: traffic.diurnal.map(profile).transpose()?,
+            // Its range was checked when it was read.
+            profile: traffic
+                .diurnal
+                .and_then(|(swing, period)| RateProfile::sinusoid(period, swing).ok()),
             sessions,
         },
     };
@@ -108,10 +106,6 @@ pub(super) fn sent(
     let advised = (simulation.traffic.requests < least / 4 * 3).then_some(least);
     let open = matches!(simulation.traffic.pattern, Pattern::Open { .. });
     Ok(Sent { simulation, capacity, rate: open.then_some(rate), advised })
-}
-
-fn profile((swing, period): (f64, Seconds)) -> Result<RateProfile, Failure> {
-    RateProfile::sinusoid(period, swing).map_err(|error| usage(error.to_string()))
 }
 
 /// Mean time in the system at full load, without a queue.

@@ -58,8 +58,8 @@ fn traffic(report: &SimulationReport<'_>) -> Value {
         "capacity_limit": report.capacity.map(|capacity| capacity.limit),
         "load_share": report.load(),
         "concurrency": report.concurrency,
-        "trace": report.trace.map(|trace| &trace.file),
-        "trace_rows_skipped": report.trace.map(|trace| trace.skipped),
+        "trace": report.trace.map(|(file, _)| file),
+        "trace_rows_skipped": report.trace.map(|(_, skipped)| skipped),
     })
 }
 
@@ -79,7 +79,7 @@ fn sample(report: &SimulationReport<'_>) -> Value {
 fn speed(report: &SimulationReport<'_>) -> Value {
     let (per_cpu, times) = report.pace();
     json!({
-        "wall_s": report.speed.wall_seconds,
+        "wall_s": report.seconds.0,
         "requests_per_cpu_s": per_cpu,
         "times_real_time": times,
     })

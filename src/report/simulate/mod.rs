@@ -29,24 +29,6 @@ pub struct DeploymentWords {
     pub ranks: u32,
 }
 
-/// What was replayed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TraceWords {
-    /// The file.
-    pub file: String,
-    /// Rows without a token of prompt or of output, which were left out.
-    pub skipped: u64,
-}
-
-/// How fast the simulation was: it differs from run to run.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Speed {
-    /// Seconds from begin to end.
-    pub wall_seconds: f64,
-    /// CPU seconds of all threads.
-    pub cpu_seconds: f64,
-}
-
 /// Everything that is told about a simulation.
 #[derive(Debug, Clone)]
 pub struct SimulationReport<'a> {
@@ -64,16 +46,16 @@ pub struct SimulationReport<'a> {
     pub rate: Option<f64>,
     /// Users of a closed loop.
     pub concurrency: Option<u32>,
-    /// The trace that was replayed.
-    pub trace: Option<&'a TraceWords>,
+    /// The trace that was replayed, and its rows without tokens, which were left out.
+    pub trace: Option<(&'a str, u64)>,
     /// Requests that a steady state needs, where fewer were asked for.
     pub advised: Option<u64>,
     /// Independent repetitions.
     pub replications: u32,
     /// Seed of every random stream.
     pub seed: u64,
-    /// How fast it was.
-    pub speed: Speed,
+    /// Seconds from begin to end, and CPU seconds of all threads: they differ from run to run.
+    pub seconds: (f64, f64),
 }
 
 /// Share of the calls for which a promise must be kept to hold at the 99th percentile.
@@ -93,10 +75,7 @@ impl SimulationReport<'_> {
         let outcome = self.outcome;
         let runs = f64::from(outcome.shards) / f64::from(outcome.clusters);
         let simulated = outcome.run_seconds.0 * runs;
-        (
-            per(outcome.requests as f64, self.speed.cpu_seconds),
-            per(simulated, self.speed.wall_seconds),
-        )
+        (per(outcome.requests as f64, self.seconds.1), per(simulated, self.seconds.0))
     }
 
     fn total(&self, of: impl Fn(&crate::study::WorkloadOutcome) -> f64) -> f64 {
@@ -196,7 +175,7 @@ impl SimulationReport<'_> {
             format!(" for {users} users who each have one at a time")
         });
         let latency = match self.outcome.workloads.as_slice() {
-            [workload] => format!(
+            [workload] if workload.rates[1].mean > 0.0 => format!(
                 " with TTFT P99 {} and TPOT P99 {}",
                 time(workload.latencies[0].points[3].mean),
                 time(workload.latencies[1].points[3].mean)

@@ -44,10 +44,6 @@ fn line(out: &mut String, label: &str, cells: &[String]) {
     out.push('\n');
 }
 
-fn texts<const N: usize>(cells: [&str; N]) -> Vec<String> {
-    cells.map(str::to_owned).to_vec()
-}
-
 fn scaled(estimate: Estimate, factor: f64) -> Estimate {
     Estimate { mean: estimate.mean * factor, standard_error: estimate.standard_error * factor }
 }
@@ -68,7 +64,7 @@ fn latencies(
 ) {
     let alone = report.classes.len() == 1;
     let heading = if alone { "Latency, ms".to_owned() } else { format!("{}, ms", class.name) };
-    line(out, &heading, &texts(["mean", "P50", "P90", "P99"]));
+    line(out, &heading, &["mean", "P50", "P90", "P99"].map(str::to_owned));
     let labels =
         ["  TTFT (first token)", "  TPOT (mean of a call)", "  E2E (last token)", "  queue wait"];
     for (label, latency) in labels.iter().zip(&workload.latencies) {
@@ -97,7 +93,7 @@ fn shares(out: &mut String, class: &CallClass, workload: &WorkloadOutcome) {
 /// Rates of all workloads together. Standard errors of sums are those of independent parts.
 fn throughput(out: &mut String, report: &SimulationReport<'_>) {
     let gpus = f64::from(report.deployment.gpus());
-    line(out, "Throughput, per second", &texts(["all", "per GPU"]));
+    line(out, "Throughput, per second", &["all", "per GPU"].map(str::to_owned));
     let labels = [
         "  requests that arrive",
         "  requests done",
@@ -198,7 +194,7 @@ fn foundations(report: &SimulationReport<'_>) -> Vec<String> {
     lines.push(format!(
         "Speed: {} requests in {:.2} s, {} requests per CPU-second, {} times real time.",
         WHOLE.value(outcome.requests as f64),
-        report.speed.wall_seconds,
+        report.seconds.0,
         WHOLE.value(per_cpu),
         WHOLE.value(times),
     ));
@@ -209,15 +205,15 @@ fn sample(report: &SimulationReport<'_>) -> String {
     let outcome = report.outcome;
     let version = env!("CARGO_PKG_VERSION");
     let (run, measured) = (Scale::ONE.value(outcome.run_seconds.0), outcome.run_seconds.1);
-    if let Some(trace) = report.trace {
-        let skipped = match trace.skipped {
+    if let Some((file, skipped)) = report.trace {
+        let skipped = match skipped {
             0 => String::new(),
             count => format!(" ({count} rows without tokens left out)"),
         };
         return format!(
             "Sample: {} replayed once, all {} requests counted{skipped}, {run} s; no standard \
              errors; seed {}, sparkgap {version}.",
-            trace.file, outcome.requests, report.seed
+            file, outcome.requests, report.seed
         );
     }
     let errors = match outcome.shards {
