@@ -193,7 +193,7 @@ const PROBES: &[Probe] = &[
         &["hardware.gb300.memory_bandwidth", "hardware.gb300.scale_up"],
     ),
     ("above 0 W", r#"["1 W"]"#, r#"["0 W"]"#, &["hardware.gb300.power"]),
-    ("above 0", "[0.1]", "[0]", &["models.muse_lite.tokens_per_step"]),
+    ("1 to 16", "[1, 16]", "[0.9, 17]", &["models.muse_lite.tokens_per_step"]),
     ("above 0 params", r#"["115B params"]"#, r#"["0 params"]"#, &["models.muse_lite.params"]),
     (
         "above 0, up to `params`",

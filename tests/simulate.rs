@@ -291,7 +291,7 @@ fn what_cannot_be_meant_is_refused_with_the_fix() {
     refused(&["--disaggregated", "2P"], &["2P6D"]);
     refused(&["--disaggregated", "1P300D"], &["at least 2 of both"]);
     refused(&["--think", "5 s"], &["--turns"]);
-    refused(&["--timeout", "1 s", "--retry", "100%"], &["at most 95%"]);
+    refused(&["--timeout", "1 s", "--attempts", "3"], &["--retry"]);
     refused(&["--kv-tokens", "500"], &["a mean call needs"]);
     refused(&["--requests", "50"], &["at least --requests 200"]);
     refused(&["--rate", "1e-9"], &["independent runs"]);

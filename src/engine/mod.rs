@@ -29,7 +29,7 @@ pub use deployment::{Deployment, Layout, Prefill, Router, Scheduler};
 pub use draws::{CallLaws, CallStreams, Draws, Lengths};
 pub use kv_cache::{BLOCK, BlockGrowth, blocks_of};
 pub use load::{CallMeans, CallShape, ImageTokens, Load, scaled_table};
-pub use model::{LoneCall, ReplicaModel};
+pub use model::{LONGEST_STEP, LoneCall, ReplicaModel};
 pub use replica::Replica;
 pub use request::{Abandonment, Completion, Latencies, Observer, PRIORITIES, Request, Retained};
 pub use simulation::{ClusterModel, ClusterRun, PrefillPool, Transfer, replay_trace, run_cluster};

@@ -27,6 +27,9 @@ const MOST_CHUNKS: f64 = 65_536.0;
 /// Largest piece of a prompt that is told apart, over the mean square of a prompt over its mean.
 const LARGEST_CHUNK: f64 = 12.0;
 
+/// Longest step that the engine's clock can hold: it counts 2^-16 ps in 64 bits, 281 s.
+pub const LONGEST_STEP: Seconds = Seconds(250.0);
+
 /// What a call takes that shares its replica with nobody: under any load it takes longer.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct LoneCall {
@@ -55,6 +58,17 @@ impl ReplicaModel {
         let step = roofline.seconds(1.0, calls.prompt.mean, 0.0, 0.0, 0.0);
         let tpot = Seconds(step / roofline.tokens_per_step);
         LoneCall { ttft: Seconds(ttft), tpot }
+    }
+
+    /// The longest step that calls with prompts of up to `prompt` tokens can make: a full batch
+    /// that fills the memory, and as much of a prompt as the token budget allows.
+    #[must_use]
+    pub fn longest_step(&self, prompt: f64) -> Seconds {
+        let kv = self.kv_tokens as f64;
+        let prompt = prompt.min(kv);
+        let chunk = prompt.min(f64::from(self.scheduler.token_budget));
+        let decode = f64::from(self.scheduler.max_sequences).min(kv);
+        Seconds(self.roofline.seconds(decode, kv, chunk, prompt, chunk * prompt))
     }
 
     /// The replica of a model (already scaled to its size), or one of its attention ranks with its

@@ -255,15 +255,30 @@ impl<'a, 's, 't> Ordered<'a, 's, 't> {
 
     /// A context reaches the decode replicas.
     fn hand_over(&mut self, index: u32, at: u64) {
+        let sent = self.journeys[index as usize].request;
+        let deadline = sent.deadline().0;
+        if deadline <= at {
+            // Nobody takes the context of a user who is gone; noticed when it is there.
+            let Request { class, counted, .. } = sent;
+            let at = EngineTime(at);
+            self.tally.abandoned(&Abandonment { id: index, class, counted, at });
+            self.leave(index, at);
+            return;
+        }
         let Some((pool, _)) = &mut self.decode else { return };
         let chosen = pool.choose();
+        let patience = match sent.patience {
+            Request::PATIENT => Request::PATIENT,
+            // Rounded up: the user is there until the deadline.
+            _ => (deadline - at).div_ceil(1_000_000) as u32,
+        };
         let request = Request {
             arrival: EngineTime(at),
-            patience: Request::PATIENT,
+            patience,
             retained: Retained::NONE,
             keep: false,
             handed: true,
-            ..self.journeys[index as usize].request
+            ..sent
         };
         if pool.replicas[chosen].enqueue(index, request) {
             let place = self.entry.replicas.len() + chosen;
@@ -409,7 +424,7 @@ mod tests {
         // Of two turns that had their last ones at replica 1, the first is sent to replica 0.
         for expected in [(0, Retained::NONE), (1, retained)] {
             let request = Request { retained, ..Request::new(EngineTime(0), 100, 10) };
-            let index = ordered.add(Journey { request, turns: 0, replica: 1 });
+            let index = ordered.add(Journey { request, turns: 0, replica: 1, tries: 0 });
             ordered.arrive(index);
             let kept = ordered.journeys[index as usize];
             assert_eq!((kept.replica, kept.request.retained), expected);

@@ -26,6 +26,8 @@ pub struct Patience {
     pub retry: f64,
     /// Time until they do.
     pub retry_after: Seconds,
+    /// Times that a call is tried at most, the first included; at least 1.
+    pub attempts: u32,
 }
 
 /// One workload of a deployment.
@@ -103,6 +105,8 @@ pub(super) struct Journey {
     pub(super) turns: u32,
     /// Replica of the turn before.
     pub(super) replica: u32,
+    /// Times that it has been tried before.
+    pub(super) tries: u32,
 }
 
 struct ClassSource {
@@ -120,6 +124,8 @@ pub(super) struct Source<'a> {
     choice: ChaCha8Rng,
     patience: ChaCha8Rng,
     thinking: ChaCha8Rng,
+    pauses: ChaCha8Rng,
+    retries: ChaCha8Rng,
     times: Option<ArrivalTimes>,
     trace: Option<&'a mut dyn Iterator<Item = TraceRow>>,
     sessions: Option<(Sessions, CallLaws, CallStreams)>,
@@ -204,6 +210,8 @@ impl<'a> Source<'a> {
             choice: key.stream("workloads"),
             patience: key.stream("patience"),
             thinking: key.stream("sessions"),
+            pauses: key.stream("pauses of sessions"),
+            retries: key.stream("retries"),
             times: None,
             trace: None,
             sessions: None,
@@ -288,13 +296,18 @@ impl<'a> Source<'a> {
         let ClassSource { priority, patience, .. } = self.classes[class as usize];
         let counted = match self.counted_calls {
             Some((from, to)) => (from..to).contains(&number),
-            None => (self.counted.0..self.counted.1).contains(&at.0),
+            None => self.counts(at),
         };
         let patience = patience.map_or(Request::PATIENT, |patience| self.patience_of(patience));
         let Lengths { prompt, cached, output } = lengths;
         let plain = Request::new(at, prompt, output);
         let request = Request { cached, class, priority, patience, counted, ..plain };
-        Journey { request, turns: 0, replica: NONE }
+        Journey { request, turns: 0, replica: NONE, tries: 0 }
+    }
+
+    /// Whether an arrival at this instant is counted.
+    fn counts(&self, at: EngineTime) -> bool {
+        (self.counted.0..self.counted.1).contains(&at.0)
     }
 
     /// Microseconds that a user waits.
@@ -320,11 +333,12 @@ impl<'a> Source<'a> {
             return closed.then(|| self.call(at));
         }
         let (sessions, laws, streams) = self.sessions.as_mut()?;
-        let pause = Seconds(sessions.think.0 * exponential(&mut self.thinking));
+        let pause = Seconds(sessions.think.0 * exponential(&mut self.pauses));
+        // Later turns come in an order that depends on what is done: they have streams of their
+        // own, so that first turns are the same whatever serves them.
         let added = streams.next(laws).prompt;
         let class = over.request.class;
-        let own = &mut self.classes[class as usize];
-        let drawn = own.streams.next(&own.laws);
+        let drawn = streams.next(&self.classes[class as usize].laws);
         let past = over.request.prompt.saturating_add(over.request.output);
         let prompt = past.saturating_add(added);
         let lengths = Lengths { prompt, cached: over.request.cached, output: drawn.output };
@@ -336,18 +350,22 @@ impl<'a> Source<'a> {
         Some(next)
     }
 
-    /// The same call again, if its user tries again after leaving at `at`.
+    /// The same call again, if its user tries again after leaving at `at`. It is not one of the
+    /// calls that were asked for: these go on arriving.
     pub(super) fn retry(&mut self, left: &Journey, at: EngineTime) -> Option<Journey> {
         let patience = self.classes[left.request.class as usize].patience?;
-        if self.left == 0 || uniform(&mut self.patience) >= patience.retry {
+        let tries = left.tries + 1;
+        if tries >= patience.attempts || uniform(&mut self.retries) >= patience.retry {
             return None;
         }
-        let Request { class, prompt, cached, output, keep, retained, .. } = left.request;
         let arrival = later(at, patience.retry_after);
-        let mut again = self.journey(class, arrival, Lengths { prompt, cached, output });
-        (again.request.keep, again.request.retained) = (keep, retained);
-        (again.turns, again.replica) = (left.turns, left.replica);
-        Some(again)
+        let counted = match self.counted_calls {
+            Some(_) => left.request.counted,
+            None => self.counts(arrival),
+        };
+        let patience = self.patience_of(patience);
+        let request = Request { arrival, counted, patience, ..left.request };
+        Some(Journey { request, tries, ..*left })
     }
 }
 

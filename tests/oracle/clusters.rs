@@ -70,8 +70,13 @@ fn routers() -> [Router; 5] {
 /// Users who would try again but never lose patience force the run in order of steps.
 fn in_order(class: &CallClass) -> CallClass {
     let retry_after = Seconds(1.0);
-    let patience =
-        Patience { timeout: Seconds(4_000.0), exponential: false, retry: 1.0, retry_after };
+    let patience = Patience {
+        timeout: Seconds(4_000.0),
+        exponential: false,
+        retry: 1.0,
+        retry_after,
+        attempts: 2,
+    };
     CallClass { patience: Some(patience), ..class.clone() }
 }
 
@@ -189,6 +194,7 @@ fn users_who_leave_come_back_or_not_and_nobody_is_lost() {
         exponential: true,
         retry,
         retry_after: Seconds(2.0),
+        attempts: 20,
     };
     let impatient = |retry| CallClass { patience: Some(patience(retry)), ..class("a") };
     let model = cluster(Router::PowerOfTwo(Seconds(0.25)), 3);
@@ -196,7 +202,7 @@ fn users_who_leave_come_back_or_not_and_nobody_is_lost() {
     let back = run(&model, vec![impatient(0.8)], open(150.0), 20_000);
     for outcome in [&gone, &back] {
         let sums = outcome.decode;
-        assert_eq!(sums.completed + sums.abandoned, 20_000);
+        assert_eq!(sums.completed + sums.abandoned, sums.arrived);
         assert!(sums.abandoned > 3_000, "{sums:?}");
         // Whoever was served was served in time.
         let tally = &outcome.classes[0];
@@ -204,7 +210,23 @@ fn users_who_leave_come_back_or_not_and_nobody_is_lost() {
     }
     let share = back.classes[0].retried as f64 / back.classes[0].abandoned as f64;
     assert!((share - 0.8).abs() < 0.03, "{share}");
-    assert_eq!(gone.classes[0].retried, 0);
+    // Calls that are tried again come on top of those that were asked for.
+    assert_eq!((gone.classes[0].retried, gone.decode.arrived), (0, 20_000));
+    assert!(back.decode.arrived > 25_000, "{:?}", back.decode);
+    // The patience of a call goes on while its context is on its way and waits for a place.
+    let entry = replica(Router::RoundRobin);
+    let transfer = Transfer {
+        bytes_per_token: Bytes(1e5),
+        bandwidth: BytesPerSecond(5e10),
+        latency: Seconds(1e-3),
+    };
+    let prefill = Some(PrefillPool { replica: entry.clone(), replicas: 3, transfer });
+    let apart = ClusterModel { replica: entry, replicas: 1, prefill };
+    let tired = run(&apart, vec![impatient(0.5)], open(90.0), 20_000);
+    assert!(tired.decode.abandoned > 3_000, "{:?}", tired.decode);
+    assert_eq!(tired.decode.completed + tired.decode.abandoned, tired.decode.arrived);
+    let ttft = tired.classes[0].latencies.ttft.quantile(0.5) as f64 * 1e-12;
+    assert!(ttft < 2.0, "{ttft}");
 }
 
 /// Bytes of a replica after so many calls, and the most that it ever held at one time.
@@ -247,6 +269,7 @@ fn the_measured_time_of_a_closed_loop_holds_its_share_of_the_calls_that_end() {
         exponential: true,
         retry: 0.0,
         retry_after: Seconds(0.0),
+        attempts: 1,
     };
     let classes = vec![CallClass { patience: Some(patience), ..class("a") }];
     let pattern = Pattern::Closed { concurrency: 300 };
@@ -255,9 +278,10 @@ fn the_measured_time_of_a_closed_loop_holds_its_share_of_the_calls_that_end() {
     assert!(sums.abandoned > 20_000, "{}", sums.abandoned);
     // Seven tenths of the calls end in it, so of the ones that are done as well.
     let share = outcome.classes[0].done as f64 / sums.completed as f64;
-    assert!((share - 0.7).abs() < 0.05, "{share}");
     let time = (outcome.measured.1 - outcome.measured.0).seconds() / outcome.span.seconds();
-    assert!((time - 0.7).abs() < 0.05, "{time}");
+    assert!((share - 0.7).abs() < 0.05, "{share}");
+    // The last long answers lengthen the run.
+    assert!((0.55..0.75).contains(&time), "{time}");
 }
 
 #[test]

@@ -195,10 +195,14 @@ pub struct TrafficArguments {
     /// Users leave after this time without a first token: all of them, or 'exponential(TIME)'
     #[arg(long, value_name = "TIME", value_parser = read::timeout)]
     pub timeout: Option<(Seconds, bool)>,
-    /// Share of them that try again, at most 95%
+    /// Share of them that try again
     #[arg(long, value_name = "SHARE", value_parser = read::share, requires = "timeout")]
     pub retry: Option<f64>,
     /// Time until they do [default: 5 s]
     #[arg(long, value_name = "TIME", value_parser = read::non_negative, requires = "retry")]
     pub retry_after: Option<Seconds>,
+    /// Times that a call is tried at most, the first included [default: 5]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000),
+        requires = "retry")]
+    pub attempts: Option<u32>,
 }

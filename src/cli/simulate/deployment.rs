@@ -337,12 +337,7 @@ fn patience(arguments: &SimulateArguments) -> Result<Option<Patience>, Failure> 
     let traffic = &arguments.traffic;
     let Some((timeout, exponential)) = traffic.timeout else { return Ok(None) };
     let retry = traffic.retry.unwrap_or(0.0);
-    if retry > 0.95 {
-        return Err(usage(
-            "--retry allows at most 95%: users who never give up could keep a deployment busy for \
-             ever",
-        ));
-    }
     let retry_after = traffic.retry_after.unwrap_or(Seconds(5.0));
-    Ok(Some(Patience { timeout, exponential, retry, retry_after }))
+    let attempts = traffic.attempts.unwrap_or(5);
+    Ok(Some(Patience { timeout, exponential, retry, retry_after, attempts }))
 }

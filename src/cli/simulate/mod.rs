@@ -14,7 +14,7 @@ use self::deployment::Base;
 use super::progress::{bar, watch_interrupt};
 use super::{Failure, print, use_threads};
 use crate::demand::{PrefixHits, Trace, TraceError, TraceRow};
-use crate::engine::{CallClass, ClusterModel};
+use crate::engine::{CallClass, ClusterModel, LONGEST_STEP};
 use crate::report::{DeploymentWords, SimulationReport, simulation_json, simulation_table};
 use crate::study::{
     CLUSTER, LengthSums, Watch, clusters_of, deployment_capacity, mixed_means, replay_deployment,
@@ -28,6 +28,7 @@ pub(super) fn simulate(arguments: &SimulateArguments) -> Result<(), Failure> {
     let means = mixed_means(&classes).ok_or_else(|| Failure::Usage("no calls".to_owned()))?;
     let (model, mut words) = deployment::deployment(&arguments.deployment, base.as_ref(), &means)?;
     words.arrivals = traffic::arrivals(&arguments.traffic);
+    keeps_time(&model, &classes, arguments.traffic.trace.is_some())?;
     let stop = watch_interrupt(Failure::Interrupted);
     use_threads(arguments.threads)?;
     if let Some(file) = &arguments.traffic.trace {
@@ -56,6 +57,26 @@ pub(super) fn simulate(arguments: &SimulateArguments) -> Result<(), Failure> {
         seconds: (begun.elapsed().as_secs_f64(), cpu_seconds),
     };
     tell(arguments, &report)
+}
+
+/// Longest prompt of a trace that is thought of before it is read, tokens.
+const LONGEST_PROMPT: f64 = 1_048_576.0;
+
+/// No step may be longer than the engine's clock holds.
+fn keeps_time(model: &ClusterModel, classes: &[CallClass], trace: bool) -> Result<(), Failure> {
+    let longest = classes.iter().map(|class| class.calls.prompt.at(1.0)).fold(0.0, f64::max);
+    let prompt = if trace { LONGEST_PROMPT } else { longest };
+    let prefill = model.prefill.as_ref().map(|pool| &pool.replica);
+    let replicas = prefill.into_iter().chain([&model.replica]);
+    let seconds = replicas.map(|replica| replica.longest_step(prompt).0).fold(0.0, f64::max);
+    if seconds <= LONGEST_STEP.0 {
+        return Ok(());
+    }
+    Err(Failure::Usage(format!(
+        "a step could take {seconds:.0} s, and the engine's clock holds {:.0} s: lower \
+         --token-budget, --max-sequences or --kv-tokens, or shorten the step time",
+        LONGEST_STEP.0
+    )))
 }
 
 fn tell(arguments: &SimulateArguments, report: &SimulationReport<'_>) -> Result<(), Failure> {

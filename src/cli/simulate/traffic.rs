@@ -145,9 +145,6 @@ impl Length {
             // Sessions fill up over their own length.
             least = STAYS * sessions.turns * (sessions.think.0 + self.stay) * self.rate;
         }
-        // Calls that are tried again are among the requests: arrivals may end earlier.
-        let kept = 1.0 - arguments.traffic.retry.unwrap_or(0.0);
-        least /= kept;
         let mut of_a_run = arguments.requests.map(|all| all as f64 / replications);
         if overload {
             let given = of_a_run.unwrap_or_else(|| wanted.min(self.most()).max(least));
@@ -166,8 +163,6 @@ impl Length {
             of_a_run = period * all;
             not_counted = (before / all, after / all);
         }
-        let (before, after) = not_counted;
-        let not_counted = (before * kept, 1.0 - (1.0 - after) * kept);
         if of_a_run > LONGEST * self.rate {
             return Err(usage(format!(
                 "a run of {:.0} requests lasts {:.0} days, and the clock ends after 100: raise \

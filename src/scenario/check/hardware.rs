@@ -84,11 +84,14 @@ pub(super) fn models(scenario: &Scenario, faults: &mut Faults) {
             ("heads", f64::from(model.heads)),
             ("head_width", f64::from(model.head_width)),
             ("kv_per_token", model.kv_per_token.0),
-            ("tokens_per_step", model.tokens_per_step.0),
         ];
         for (field, value) in numbers {
             above_zero(faults, &path, field, value);
         }
+        let some = (1.0..=16.0).contains(&model.tokens_per_step.0);
+        let message = "a step makes 1 to 16 tokens of a sequence";
+        let help = "1 without speculative decoding, 1.5 to 3 with it are usual";
+        faults.require(some, path.key("tokens_per_step"), message, help);
         faults.positive(path.key("size"), &model.size);
         let whole = model.active_params.0 <= model.params.0;
         let message = "a token cannot touch more weights than there are";
