@@ -81,10 +81,11 @@ pub struct ClusterRun {
     pub span: EngineTime,
 }
 
-/// Runs a cluster under its traffic.
+/// Runs a cluster under its traffic. Sequences and tokens of its schedulers must be at least 1.
 ///
 /// # Panics
-/// When the books of a replica do not balance: a defect of the engine.
+/// Without a replica or a workload, and when the books of a replica do not balance: a defect of
+/// the engine.
 #[must_use]
 pub fn run_cluster(model: &ClusterModel, traffic: &Traffic, key: StreamKey) -> ClusterRun {
     let mut source = Source::new(traffic, key);

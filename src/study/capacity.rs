@@ -1,8 +1,10 @@
-//! What a deployment could serve at most, in closed form: the 100 % that loads are shares of.
+//! What a deployment could serve at most: the 100 % that loads are shares of.
 
 use crate::engine::{
-    CallClass, CallMeans, ClusterModel, ReplicaModel, Router, Sessions, fluid_capacity,
+    CallClass, CallMeans, ClusterModel, Pattern, ReplicaModel, Router, Sessions, Traffic,
+    fluid_capacity, run_cluster,
 };
+use crate::rng::StreamKey;
 
 /// Highest lasting load of a deployment without any latency promise.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -13,6 +15,51 @@ pub struct Capacity {
     pub batch: f64,
     /// What binds: the replicas, or one of the pools where prefill is apart.
     pub limit: &'static str,
+    /// Whether it was measured; else it is the closed form of a steady batch of mean calls.
+    pub measured: bool,
+}
+
+/// Times that the batch is renewed where a capacity is measured.
+const RENEWALS: f64 = 24.0;
+/// Seed of the measurement, the same whatever is simulated afterwards.
+const SEED: u64 = 1;
+
+/// The capacity as one replica shows it that never runs out of calls: what no queue can exceed.
+/// Where prefill is apart or calls follow from calls, and where fewer calls than a batch make no
+/// measurement, the closed form stays.
+///
+/// # Panics
+/// When the books of the replica do not balance: a defect of the engine.
+#[must_use]
+pub fn measured_capacity(
+    deployment: &ClusterModel,
+    classes: &[CallClass],
+    fluid: Capacity,
+) -> Capacity {
+    if deployment.prefill.is_some() {
+        return fluid;
+    }
+    let requests = (RENEWALS * fluid.batch).clamp(4_000.0, 4e5) as u64;
+    let traffic = Traffic {
+        classes: classes
+            .iter()
+            .map(|class| CallClass { patience: None, ..class.clone() })
+            .collect(),
+        // Twice the steady batch: some calls wait at any time.
+        pattern: Pattern::Closed { concurrency: (2.0 * fluid.batch).ceil() as u32 + 32 },
+        requests,
+        // The first batches have begun together, the last one drains.
+        not_counted: (0.35, 0.15),
+    };
+    let alone = ClusterModel { replicas: 1, ..deployment.clone() };
+    let run = run_cluster(&alone, &traffic, StreamKey::world(SEED, 0));
+    let done: u64 = run.classes.iter().map(|class| class.done).sum();
+    let seconds = (run.measured.1 - run.measured.0).seconds();
+    if done == 0 || seconds <= 0.0 {
+        return fluid;
+    }
+    let calls_per_second = done as f64 / seconds * f64::from(deployment.replicas);
+    Capacity { calls_per_second, measured: true, ..fluid }
 }
 
 /// Means and mean squares of the lengths of calls of several kinds, added up by their weights.
@@ -113,7 +160,12 @@ pub fn deployment_capacity(deployment: &ClusterModel, calls: &CallMeans) -> Opti
         let alone = || prefill_only(&deployment.replica, calls);
         let fluid = fluid_capacity(&deployment.replica, calls, None);
         let (rate, batch) = fluid.map(|f| (f.calls_per_second, f.batch)).or_else(alone)?;
-        return Some(Capacity { calls_per_second: rate * count, batch, limit: "replicas" });
+        return Some(Capacity {
+            calls_per_second: rate * count,
+            batch,
+            limit: "replicas",
+            measured: false,
+        });
     };
     // Nothing is left to prefill on a decode replica.
     let handed = CallMeans { cached: calls.prompt, cached_spread: calls.prompt_spread, ..*calls };
@@ -128,7 +180,12 @@ pub fn deployment_capacity(deployment: &ClusterModel, calls: &CallMeans) -> Opti
         (link * pools, "links of the prefill replicas"),
     ];
     let least = rates.into_iter().min_by(|a, b| a.0.total_cmp(&b.0))?;
-    Some(Capacity { calls_per_second: least.0, batch: decode.batch, limit: least.1 })
+    Some(Capacity {
+        calls_per_second: least.0,
+        batch: decode.batch,
+        limit: least.1,
+        measured: false,
+    })
 }
 
 /// Calls per second and their number in a step of a replica that does nothing but prefill, its

@@ -13,7 +13,8 @@ mod system;
 mod watch;
 
 pub use capacity::{
-    Capacity, LengthSums, deployment_capacity, mixed_means, past_found, session_means,
+    Capacity, LengthSums, deployment_capacity, measured_capacity, mixed_means, past_found,
+    session_means,
 };
 pub use characterise::{
     MODEL_VERSION, ServingEntry, ServingSample, ServingTable, calls_per_second_per_gpu,

@@ -8,7 +8,8 @@ use crate::engine::{
     CallClass, CallMeans, CallShape, ClusterModel, LoneCall, Pattern, Sessions, Traffic,
 };
 use crate::study::{
-    Capacity, Simulation, clusters_of, deployment_capacity, past_found, session_means,
+    Capacity, Simulation, clusters_of, deployment_capacity, measured_capacity, past_found,
+    session_means,
 };
 use crate::units::Seconds;
 
@@ -75,6 +76,10 @@ pub(super) fn sent(
             means.context()
         ))
     })?;
+    let capacity = match sessions {
+        Some(_) => capacity,
+        None => measured_capacity(&deployment, &classes, capacity),
+    };
     let replications = arguments.replications.unwrap_or(SHARDS.div_ceil(clusters));
     let load = traffic.load.unwrap_or(0.75);
     let rate = traffic.rate.unwrap_or(load * capacity.calls_per_second);

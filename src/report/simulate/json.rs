@@ -56,6 +56,7 @@ fn traffic(report: &SimulationReport<'_>) -> Value {
         "offered_requests_per_s": report.rate,
         "capacity_requests_per_s": report.capacity.map(|capacity| capacity.calls_per_second),
         "capacity_limit": report.capacity.map(|capacity| capacity.limit),
+        "capacity_measured": report.capacity.map(|capacity| capacity.measured),
         "load_share": report.load(),
         "concurrency": report.concurrency,
         "trace": report.trace.map(|(file, _)| file),

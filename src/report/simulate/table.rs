@@ -177,12 +177,19 @@ fn foundations(report: &SimulationReport<'_>) -> Vec<String> {
         Scale::ONE.value(report.deployment.replica.kv_tokens as f64),
     ));
     if let Some(capacity) = report.capacity {
-        lines.push(format!(
-            "100 % of capacity: {} requests/s, at which a steady batch of mean calls would keep \
-             the {} busy, whatever the time per token; in truth they saturate somewhat below.",
-            Scale::ONE.value(capacity.calls_per_second),
-            capacity.limit,
-        ));
+        let rate = Scale::ONE.value(capacity.calls_per_second);
+        lines.push(if capacity.measured {
+            format!(
+                "100 % of capacity: {rate} requests/s, what the replicas complete when they never \
+                 run out of calls, whatever the latency (measured on one of them)."
+            )
+        } else {
+            format!(
+                "100 % of capacity: {rate} requests/s, at which a steady batch of mean calls would \
+                 keep the {} busy, whatever the latency; in truth they saturate somewhat below.",
+                capacity.limit,
+            )
+        });
     }
     lines.push(sample(report));
     lines.push(
