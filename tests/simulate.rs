@@ -226,6 +226,22 @@ fn prefill_apart_keeps_prompts_out_of_the_gaps() {
 }
 
 #[test]
+fn a_measured_step_time_serves_as_it_says() {
+    // 100 steps of 10 ms and one of prefill, nothing else: 64 places give 63.4 calls per second.
+    let times = ["--step-time", "10 ms, 0 s, 0 s, 0 s", "--kv-tokens", "1000000"];
+    let calls = ["--prompt", "100", "--output", "101", "--replicas", "1", "--max-sequences", "64"];
+    let few = ["--load", "20%", "--requests", "40000", "--token-budget", "10000"];
+    let found = json(&[&times[..], &calls, &few].concat());
+    let capacity = found["traffic"]["capacity_requests_per_s"].as_f64().expect("a capacity");
+    assert!((capacity / (64.0 / 1.01) - 1.0).abs() < 0.02, "{capacity}");
+    let calls = &found["workloads"][0];
+    assert!((value(&calls["tpot_mean_ms"]) - 10.0).abs() < 1e-6, "{calls}");
+    // A call arrives amid a step, waits for its end and takes one; alone it takes one.
+    let ttft = value(&calls["ttft_mean_ms"]);
+    assert!(ttft > 10.0 && ttft < 15.0, "{ttft}");
+}
+
+#[test]
 fn sessions_leave_their_context_and_impatient_users_leave() {
     let turns = ["--turns", "4", "--think", "5 s", "--router", "session_affinity"];
     let found = json(&[&turns[..], &["--rate", "80", "--requests", "100000"]].concat());
@@ -291,6 +307,11 @@ fn what_cannot_be_meant_is_refused_with_the_fix() {
     refused(&["--disaggregated", "2P"], &["2P6D"]);
     refused(&["--disaggregated", "1P300D"], &["at least 2 of both"]);
     refused(&["--think", "5 s"], &["--turns"]);
+    refused(&["--concurrency", "100", "--think", "5 s"], &["--turns"]);
+    refused(&["--rate", "50", "--speed", "3"], &["--trace"]);
+    refused(&["--replicas", "4", "--link", "1 GB/s"], &["--disaggregated"]);
+    refused(&["muse_spark", "--workload", "instant", "--year", "2040"], &["from 2026 to 2032"]);
+    refused(&["--step-time", "300 s, 0 s, 0 s, 0 s", "--kv-tokens", "100000"], &["clock"]);
     refused(&["--timeout", "1 s", "--attempts", "3"], &["--retry"]);
     refused(&["--kv-tokens", "500"], &["a mean call needs"]);
     refused(&["--requests", "50"], &["at least --requests 200"]);

@@ -19,8 +19,9 @@ pub struct Capacity {
     pub measured: bool,
 }
 
-/// Times that the batch is renewed where a capacity is measured.
-const RENEWALS: f64 = 24.0;
+/// Times that the batch is renewed where a capacity is measured. Calls of equal length end in waves,
+/// and half a wave more or less at either end must not matter.
+const RENEWALS: f64 = 200.0;
 /// Seed of the measurement, the same whatever is simulated afterwards.
 const SEED: u64 = 1;
 
@@ -39,7 +40,7 @@ pub fn measured_capacity(
     if deployment.prefill.is_some() {
         return fluid;
     }
-    let requests = (RENEWALS * fluid.batch).clamp(4_000.0, 4e5) as u64;
+    let requests = (RENEWALS * fluid.batch).clamp(4_000.0, 1e6) as u64;
     let traffic = Traffic {
         classes: classes
             .iter()

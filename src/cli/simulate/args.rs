@@ -150,8 +150,8 @@ pub struct TrafficArguments {
     /// Requests per second to the whole deployment
     #[arg(long, value_name = "R", value_parser = read::rate, group = "amount")]
     pub rate: Option<f64>,
-    /// The same as a share of the highest lasting load, which is that of a steady batch of mean
-    /// calls without a promise for the time per token [default: 75%]
+    /// The same as a share of what the replicas complete when they never run out of calls
+    /// [default: 75%]
     #[arg(long, value_name = "SHARE", value_parser = read::load, group = "amount")]
     pub load: Option<f64>,
     /// A closed loop: so many users, each with one request at a time
@@ -205,4 +205,24 @@ pub struct TrafficArguments {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000),
         requires = "retry")]
     pub attempts: Option<u32>,
+}
+
+impl SimulateArguments {
+    /// An option that means nothing without another, which is missing: both.
+    pub(super) fn lonely(&self) -> Option<(&'static str, &'static str)> {
+        let (sent, deployed) = (&self.traffic, &self.deployment);
+        let (turns, trace) = (sent.turns.is_some(), sent.trace.is_some());
+        let apart = deployed.disaggregated.is_some();
+        let pairs = [
+            (sent.think.is_some(), turns, "--think", "--turns"),
+            (sent.added.is_some(), turns, "--added", "--turns"),
+            (sent.format.is_some(), trace, "--format", "--trace"),
+            (sent.speed.is_some(), trace, "--speed", "--trace"),
+            (sent.prefix_hits.is_some(), trace, "--prefix-hits", "--trace"),
+            (deployed.link.is_some(), apart, "--link", "--disaggregated"),
+            (deployed.link_latency.is_some(), apart, "--link-latency", "--disaggregated"),
+        ];
+        let lonely = |(given, other, ..): &&(bool, bool, _, _)| *given && !*other;
+        pairs.iter().find(lonely).map(|(_, _, option, other)| (*option, *other))
+    }
 }

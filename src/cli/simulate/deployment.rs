@@ -55,7 +55,15 @@ impl Base {
         for name in &arguments.workload {
             find(Some(&scenario.workloads), &BTreeMap::new(), "workload", name)?;
         }
-        let year = f64::from(arguments.year.unwrap_or(scenario.horizon.first_year)) + 0.5;
+        let horizon = &scenario.horizon;
+        let year = arguments.year.unwrap_or(horizon.first_year);
+        if !(horizon.first_year..=horizon.last_year).contains(&year) {
+            return Err(usage(format!(
+                "--year {year} lies outside the scenario: it reaches from {} to {}",
+                horizon.first_year, horizon.last_year
+            )));
+        }
+        let year = f64::from(year) + 0.5;
         Ok(Some(Self { workloads: arguments.workload.clone(), year, scenario }))
     }
 
@@ -80,6 +88,7 @@ pub(super) fn deployment(
             DeploymentWords {
                 model: "measured step time".to_owned(),
                 accelerator: "GPUs".to_owned(),
+                ranks: 1,
                 ..DeploymentWords::default()
             },
         ),

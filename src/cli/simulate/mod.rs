@@ -23,6 +23,12 @@ use crate::study::{
 
 /// Simulates a deployment and prints what its calls experience.
 pub(super) fn simulate(arguments: &SimulateArguments) -> Result<(), Failure> {
+    // clap lets a requirement go where what is required is in conflict with something given.
+    if let Some((option, other)) = arguments.lonely() {
+        return Err(Failure::Usage(format!(
+            "{option} means nothing without {other}: add it, or leave {option} out"
+        )));
+    }
     let base = Base::load(arguments)?;
     let classes = deployment::classes(arguments, base.as_ref())?;
     let means = mixed_means(&classes).ok_or_else(|| Failure::Usage("no calls".to_owned()))?;

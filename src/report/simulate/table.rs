@@ -38,7 +38,8 @@ fn line(out: &mut String, label: &str, cells: &[String]) {
     let mut text = format!("{label:<LABEL$}");
     for (index, cell) in cells.iter().enumerate() {
         let width = if index == 0 { first } else { FIGURE };
-        text += &format!("{cell:>width$}");
+        // Wide figures push the others away, but never run into them.
+        text += &format!(" {cell:>0$}", width - 1);
     }
     *out += text.trim_end();
     out.push('\n');
