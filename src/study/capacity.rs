@@ -19,8 +19,8 @@ pub struct Capacity {
     pub measured: bool,
 }
 
-/// Times that the batch is renewed where a capacity is measured. Calls of equal length end in waves,
-/// and half a wave more or less at either end must not matter.
+/// Times that the batch is renewed where a capacity is measured. Calls of equal length end in
+/// waves, and half a wave more or less at either end must not matter.
 const RENEWALS: f64 = 200.0;
 /// Seed of the measurement, the same whatever is simulated afterwards.
 const SEED: u64 = 1;

@@ -4,11 +4,12 @@ use super::super::request::Observer;
 use super::{BELOW, Replica, wrapped};
 use crate::hardware::{DecodeRun, TICK_BITS};
 
-/// Runs of so many steps are added up rather than solved.
-const FEW: u64 = 12;
-/// Picoseconds and ticks below these leave room for sums of [`FEW`] steps in 64 bits.
+/// Runs of so many steps, each of so many ticks that grow by so many, in so many picoseconds, have
+/// sums below 2^63.
+const SHORT: u64 = 1 << 10;
+const LONG_STEP: u64 = 1 << 52;
+const LONG_GROWTH: u64 = 1 << 42;
 const LONG: u64 = 1 << 47;
-const LONG_STEP: u64 = 1 << 58;
 
 impl Replica<'_> {
     /// The instant until which nobody can join the batch and nobody can leave the line: steps that
@@ -59,7 +60,7 @@ impl Replica<'_> {
         sums.steps += steps;
         sums.decoded += steps * decode;
         let (pairs, grown) = (steps * (steps - 1) / 2, decode * growth);
-        sums.context_read += if steps <= FEW {
+        sums.context_read += if steps <= SHORT {
             u128::from(self.kv * steps + grown * pairs)
         } else {
             u128::from(self.kv) * u128::from(steps) + u128::from(grown) * u128::from(pairs)
@@ -75,14 +76,18 @@ impl Replica<'_> {
     /// their end, counted from the last whole picosecond.
     #[inline]
     fn run_until(&self, run: &DecodeRun, most: u64, room: u64) -> (u64, u128) {
-        if most <= FEW && room < LONG && run.progression().0 < LONG_STEP {
-            // Adding up a few steps is faster than solving for them, and no sum leaves 64 bits.
-            let (mut run, mut ticks, mut steps) = (*run, self.below, 0);
-            while steps < most && ticks < room << TICK_BITS {
-                ticks += run.next_ticks();
-                steps += 1;
+        let (first, growth) = run.progression();
+        let short = most <= SHORT && room < LONG && first < LONG_STEP && growth < LONG_GROWTH;
+        if short && run.same_side(most) == most {
+            // No sum leaves 64 bits. Steps only grow, so as many as fit at the length of the first
+            // are enough, and hardly ever too many: nothing here is a branch to be guessed.
+            let target = (room << TICK_BITS) - self.below;
+            let sum = |steps: u64| first * steps + growth * (steps * (steps - 1) / 2);
+            let mut steps = most.min(target / first.max(1) + 1);
+            while steps > 1 && sum(steps - 1) >= target {
+                steps -= 1;
             }
-            return (steps, u128::from(ticks));
+            return (steps, u128::from(self.below + sum(steps)));
         }
         let below = u128::from(self.below);
         let (ticks, room) = (below + run.sum(most), u128::from(room) << TICK_BITS);

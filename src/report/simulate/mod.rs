@@ -83,8 +83,8 @@ impl SimulationReport<'_> {
     }
 
     /// Whether the number of calls in the system grows for as long as the run lasts: beyond chance
-    /// and beyond two calls in a thousand. A trace is served to its end, so there the mean load says
-    /// it; so it does in runs that are too short to tell an overload from a warm-up.
+    /// and beyond two calls in a thousand. A trace is served to its end, so there the mean load
+    /// says it; so it does in runs that are too short to tell an overload from a warm-up.
     #[must_use]
     pub fn overloaded(&self) -> bool {
         if self.concurrency.is_some() {
