@@ -1,7 +1,10 @@
-//! What must hold whatever the numbers: monotony, pooling, delivery dates, conservation.
+//! What must hold whatever the numbers: monotony, pooling, delivery dates, conservation, memory.
 
 use proptest::prelude::*;
+use sparkgap::demand::Shape;
+use sparkgap::engine::{CallShape, Draws, Latencies, Prefill, Replica, Scheduler, scaled_table};
 use sparkgap::fleet::{CapacityChange, Outcome, World, simulate};
+use sparkgap::hardware::{Roofline, StepTime};
 use sparkgap::rng::StreamKey;
 use sparkgap::scenario::{Level, Load, System, UnitFailures, Units};
 use sparkgap::units::Seconds;
@@ -148,4 +151,36 @@ fn a_spread_of_the_delivery_date_does_not_lower_lole_when_risk_grows() {
     };
     let (planned, early, late) = (short(200), short(100), short(300));
     assert!(planned > 0 && early + late >= 2 * planned, "{planned} {early} {late}");
+}
+
+/// Bytes of a replica after so many calls, and the most that it ever held at one time.
+fn memory_after(count: u32, rate: f64) -> (u64, u64) {
+    let table = |sigma, mean| scaled_table(&Shape::Lognormal(sigma), mean).unwrap();
+    let (prompt, output) = (table(1.0, 1_000.0), table(0.8, 400.0));
+    let calls = CallShape { prompt, output, ..CallShape::fixed(1, 0.0, 1) };
+    let step_time = StepTime::new(&Roofline::affine(10e-3, 10e-6, 3e-9, 4e-6));
+    let prefill = Prefill::Chunked;
+    let scheduler = Scheduler { max_sequences: 2_048, token_budget: 2_048, prefill };
+    let mut replica = Replica::new(&step_time, &scheduler, 4_000_000);
+    let mut latencies = Latencies::default();
+    let draws = Draws::new(&calls, count, (0, count), StreamKey::world(2, 0));
+    let mut most = 0;
+    for (id, request) in draws.at_rate(rate).enumerate() {
+        replica.advance(request.arrival, &mut latencies);
+        replica.enqueue(id as u32, request);
+        most = most.max(replica.load());
+    }
+    replica.finish(&mut latencies);
+    (replica.bytes() as u64, most)
+}
+
+#[test]
+fn a_call_in_flight_takes_at_most_128_bytes_however_many_there_were() {
+    for rate in [10.0, 47.0] {
+        let (bytes, most) = memory_after(60_000, rate);
+        assert!(most > 60, "{most}");
+        assert!(bytes <= 128 * most + 3_000, "{bytes} for {most}");
+        let (later, held) = memory_after(240_000, rate);
+        assert!(later <= bytes * held / most + bytes / 3, "{bytes} {most} {later} {held}");
+    }
 }

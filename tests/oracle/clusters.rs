@@ -2,11 +2,11 @@
 
 use sparkgap::demand::{Interarrival, RateProfile, Shape};
 use sparkgap::engine::{
-    CallClass, CallShape, ClusterModel, ClusterRun, Draws, Latencies, LatencyLimits, Patience,
-    Pattern, Prefill, PrefillPool, Replica, ReplicaModel, Router, Scheduler, Sessions, Traffic,
-    Transfer, run_cluster, scaled_table,
+    CallClass, CallShape, ClusterModel, ClusterRun, LatencyLimits, Patience, Pattern, Prefill,
+    PrefillPool, ReplicaModel, Router, Scheduler, Sessions, Traffic, Transfer, run_cluster,
+    scaled_table,
 };
-use sparkgap::hardware::{Roofline, StepTime};
+use sparkgap::hardware::Roofline;
 use sparkgap::rng::StreamKey;
 use sparkgap::units::{Bytes, BytesPerSecond, Seconds};
 
@@ -227,38 +227,6 @@ fn users_who_leave_come_back_or_not_and_nobody_is_lost() {
     assert_eq!(tired.decode.completed + tired.decode.abandoned, tired.decode.arrived);
     let ttft = tired.classes[0].latencies.ttft.quantile(0.5) as f64 * 1e-12;
     assert!(ttft < 2.0, "{ttft}");
-}
-
-/// Bytes of a replica after so many calls, and the most that it ever held at one time.
-fn memory_after(count: u32, rate: f64) -> (u64, u64) {
-    let table = |sigma, mean| scaled_table(&Shape::Lognormal(sigma), mean).unwrap();
-    let (prompt, output) = (table(1.0, 1_000.0), table(0.8, 400.0));
-    let calls = CallShape { prompt, output, ..CallShape::fixed(1, 0.0, 1) };
-    let step_time = StepTime::new(&Roofline::affine(10e-3, 10e-6, 3e-9, 4e-6));
-    let prefill = Prefill::Chunked;
-    let scheduler = Scheduler { max_sequences: 2_048, token_budget: 2_048, prefill };
-    let mut replica = Replica::new(&step_time, &scheduler, 4_000_000);
-    let mut latencies = Latencies::default();
-    let draws = Draws::new(&calls, count, (0, count), StreamKey::world(2, 0));
-    let mut most = 0;
-    for (id, request) in draws.at_rate(rate).enumerate() {
-        replica.advance(request.arrival, &mut latencies);
-        replica.enqueue(id as u32, request);
-        most = most.max(replica.load());
-    }
-    replica.finish(&mut latencies);
-    (replica.bytes() as u64, most)
-}
-
-#[test]
-fn a_call_in_flight_takes_at_most_128_bytes_however_many_there_were() {
-    for rate in [10.0, 47.0] {
-        let (bytes, most) = memory_after(60_000, rate);
-        assert!(most > 60, "{most}");
-        assert!(bytes <= 128 * most + 3_000, "{bytes} for {most}");
-        let (later, held) = memory_after(240_000, rate);
-        assert!(later <= bytes * held / most + bytes / 3, "{bytes} {most} {later} {held}");
-    }
 }
 
 #[test]
