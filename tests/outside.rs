@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 use sparkgap::demand::{LengthTable, PrefixHits, Trace, TraceRow, length_tables};
+use sparkgap::study::{COMPARED, EngineLimits, hold_out, served_calls};
 
 fn folder(variable: &str) -> PathBuf {
     let path = std::env::var_os(variable);
@@ -243,5 +244,50 @@ fn the_recorded_traces_are_read_whole() {
         assert_eq!(found, split_totals(&path), "{}", recorded.place);
         assert_eq!(cached, recorded.cached, "{}", recorded.place);
         assert!((span - recorded.span).abs() < 1e-6, "{}: {span}", recorded.place);
+    }
+}
+
+/// The second half of a log of vLLM, foretold from its first half: largest error allowed of TTFT,
+/// TPOT and E2E (mean, P50, P90, P99).
+struct Logged {
+    place: &'static str,
+    limits: EngineLimits,
+    allowed: [[f64; 4]; 3],
+}
+
+const LOGGED: [Logged; 2] = [
+    Logged {
+        place: "validation/vllm/rtxpro6000-qwen3-32b/requests.jsonl",
+        limits: EngineLimits { max_sequences: 128, token_budget: 2_048, kv_tokens: None },
+        allowed: [[0.10, 0.05, 0.05, 0.10], [0.05; 4], [0.05; 4]],
+    },
+    Logged {
+        place: "validation/vllm/rtx4090-llama-3.1-8b/requests.jsonl",
+        limits: EngineLimits { max_sequences: 256, token_budget: 2_048, kv_tokens: Some(41_408) },
+        // A handful of calls that are preempted again and again make up the P99 of TPOT.
+        allowed: [[0.10, 0.05, 0.05, 0.10], [0.05, 0.05, 0.05, 0.12], [0.05; 4]],
+    },
+];
+
+#[test]
+#[ignore = "reads the recorded traces in SPARKGAP_RECORDED: see .ci/run"]
+fn recorded_traces_are_foretold_from_their_first_half() {
+    let folder = folder("SPARKGAP_RECORDED");
+    for Logged { place, limits, allowed } in LOGGED {
+        let mut trace = Trace::open(folder.join(place), None, PrefixHits::None).expect("a log");
+        let mut rows = Vec::new();
+        while let Some(row) = trace.next() {
+            rows.push((row.expect("a row"), trace.served()));
+        }
+        let calls = served_calls(&rows).expect("a whole log");
+        let found = hold_out(&calls, &limits).expect("enough requests");
+        println!("{place}: {:?} {:?}", found.fitted.coefficients, found.fitted.errors);
+        println!("loss {:.4}", found.fitted.loss);
+        for (name, (errors, allowed)) in COMPARED.iter().zip(found.errors.iter().zip(allowed)) {
+            println!("  {name:<5} {:?}", errors.map(|error| format!("{:+.2} %", 100.0 * error)));
+            for (error, allowed) in errors.iter().zip(allowed) {
+                assert!(error.abs() <= allowed, "{place} {name} {errors:?}");
+            }
+        }
     }
 }

@@ -293,7 +293,7 @@ fn what_cannot_be_meant_is_refused_with_the_fix() {
     refused(&["--output", "0"], &["allowed are 1 to"]);
     refused(&["--rate", "5", "--load", "50%"], &["cannot be used with"]);
     refused(&["--load", "0.75"], &["75%"]);
-    refused(&["--precision", "int4"], &["fp4", "bf16"]);
+    refused(&["--precision", "int3"], &["fp4", "bf16"]);
     refused(&["--router", "power_of_tow"], &["did you mean `power_of_two`?"]);
     refused(&["--router", "random", "--report-interval", "1 s"], &["reads no load reports"]);
     refused(&["--token-budget", "64"], &["--max-sequences"]);

@@ -4,7 +4,10 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use super::frontier::FrontierArguments;
 use super::simulate::SimulateArguments;
+use super::size::SizeArguments;
+use super::validate::ValidateArguments;
 use crate::scenario::{DEFAULT, ScenarioError, ScenarioText};
 
 /// How much external GPU capacity do we need, year by year, and how sure are we?
@@ -36,6 +39,15 @@ pub enum Command {
     Explain(ExplainArguments),
     /// One deployment, request by request: latencies, throughput, goodput and their errors
     Simulate(Box<SimulateArguments>),
+    /// Tokens per GPU, per MW and per USD against the speed a user sees, with measured points
+    Frontier(Box<FrontierArguments>),
+    /// The model against recorded runs and published throughputs, and the fit of its efficiencies
+    Validate(ValidateArguments),
+    /// Fewest GPUs, best layout and prefill:decode ratio for a load at an SLO, on each accelerator:
+    /// power, rent, cost per million tokens
+    Size(Box<SizeArguments>),
+    /// Step-time coefficients of a deployment from its own request log of vLLM
+    Calibrate(CalibrateArguments),
     /// Loss of load of a reliability test system (two-state units against an hourly load)
     Adequacy(AdequacyArguments),
     /// Print the completion script of a shell
@@ -142,6 +154,34 @@ pub struct SweepArguments {
     /// Draw no heatmap
     #[arg(long)]
     pub no_charts: bool,
+}
+
+/// Options of `calibrate`.
+#[derive(Debug, Clone, Args)]
+pub struct CalibrateArguments {
+    /// Request log of vLLM (JSON lines, plain or gzip) with queued_ts, first_token_ts and
+    /// last_token_ts
+    pub log: PathBuf,
+    /// Limits of the engine (JSON) [default: meta.json beside the log, if there is one]
+    #[arg(long, value_name = "FILE")]
+    pub meta: Option<PathBuf>,
+    /// Sequences in a batch at most [default: max_num_seqs of the meta file]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub max_sequences: Option<u32>,
+    /// Tokens of a step at most [default: max_num_batched_tokens of the meta file]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
+    pub token_budget: Option<u32>,
+    /// Context tokens that fit into memory [default: num_kv_tokens of the meta file, else never
+    /// short]
+    #[arg(long, value_name = "N",
+          value_parser = clap::value_parser!(u64).range(64..=1_000_000_000))]
+    pub kv_tokens: Option<u64>,
+    /// File for the coefficients (RON)
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+    /// Print JSON instead of the table
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// Options of `adequacy`.

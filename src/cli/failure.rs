@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use crate::demand::{TraceError, TraceFault};
+use crate::hardware::{MeasuredError, MeasuredFault};
 use crate::report::ReportError;
 use crate::scenario::ScenarioError;
 use crate::scenario::describe::UnknownField;
@@ -19,6 +20,9 @@ pub enum Failure {
     /// A trace cannot be read or is wrong.
     #[error("error: {0}")]
     Trace(#[from] TraceError),
+    /// A table of measured points cannot be read or is wrong.
+    #[error("error: {0}")]
+    Measured(#[from] MeasuredError),
     /// The scenario is well formed but cannot be planned for.
     #[error("error: {0}")]
     Unplannable(String),
@@ -47,19 +51,25 @@ pub enum Failure {
     /// Ctrl-C in a sweep.
     #[error("interrupted: every finished point is kept; the same command goes on from there")]
     SweepInterrupted,
+    /// A size did not hold when it was simulated at its whole load.
+    #[error("not verified: {0}")]
+    NotVerified(String),
     /// Stdout cannot be written.
     #[error("error: cannot write to standard output: {0}")]
     Print(std::io::Error),
     /// The threads cannot be started.
     #[error("error: cannot start threads: {0}")]
     Threads(rayon::ThreadPoolBuildError),
+    /// A check that was asked for has failed.
+    #[error("failed: {0}")]
+    Gate(String),
     /// Ctrl-C.
     #[error("interrupted: no results were written")]
     Interrupted,
 }
 
 impl Failure {
-    /// Exit code: 1 internal or I/O, 2 usage or scenario, 130 interrupted.
+    /// Exit code: 1 internal or I/O, 2 usage or scenario, 3 a check failed, 130 interrupted.
     #[must_use]
     pub fn code(&self) -> u8 {
         match self {
@@ -69,7 +79,13 @@ impl Failure {
                 TraceFault::Io(_) => 1,
                 _ => 2,
             },
+            Self::Measured(error) => match error.fault {
+                MeasuredFault::Io(_) => 1,
+                _ => 2,
+            },
             Self::Report(_) | Self::Unit { .. } | Self::Print(_) | Self::Threads(_) => 1,
+            Self::Gate(_) => 3,
+            Self::NotVerified(_) => 3,
             Self::Interrupted | Self::SweepInterrupted => 130,
         }
     }

@@ -3,22 +3,30 @@
 
 mod adequacy;
 mod args;
+mod calibrate;
 mod check;
 mod explain;
 mod failure;
+mod frontier;
 mod init;
 mod manual;
 mod progress;
 mod run;
 mod simulate;
+mod size;
 mod sweep;
+mod validate;
 
 pub use args::{
-    AdequacyArguments, Arguments, CheckArguments, Command, CompletionsArguments, ExplainArguments,
-    InitArguments, ManArguments, RunArguments, Source, SweepArguments,
+    AdequacyArguments, Arguments, CalibrateArguments, CheckArguments, Command,
+    CompletionsArguments, ExplainArguments, InitArguments, ManArguments, RunArguments, Source,
+    SweepArguments,
 };
 pub use failure::Failure;
+pub use frontier::{FrontierArguments, Per};
 pub use simulate::{DeploymentArguments, SimulateArguments, TrafficArguments};
+pub use size::SizeArguments;
+pub use validate::ValidateArguments;
 
 use std::io::{ErrorKind, IsTerminal, Write};
 use std::process::ExitCode;
@@ -26,7 +34,7 @@ use std::process::ExitCode;
 use clap::Parser;
 
 /// Parses the command line, runs it and says how it went: 0 done, 1 internal or I/O error,
-/// 2 usage or scenario error, 130 interrupted.
+/// 2 usage or scenario error, 3 a check that failed, 130 interrupted.
 #[must_use]
 pub fn main() -> ExitCode {
     let arguments = Arguments::parse();
@@ -37,6 +45,10 @@ pub fn main() -> ExitCode {
         Some(Command::Explain(path)) => explain::explain(&path),
         Some(Command::Sweep(sweep)) => sweep::sweep(&sweep),
         Some(Command::Simulate(simulate)) => simulate::simulate(&simulate),
+        Some(Command::Frontier(frontier)) => frontier::run(&frontier),
+        Some(Command::Validate(arguments)) => validate::validate(&arguments),
+        Some(Command::Size(size)) => size::size_load(&size),
+        Some(Command::Calibrate(calibrate)) => calibrate::calibrate(&calibrate),
         Some(Command::Adequacy(adequacy)) => adequacy::adequacy(&adequacy),
         Some(Command::Init(init)) => init::init(&init),
         Some(Command::Completions(completions)) => manual::completions(&completions),

@@ -106,6 +106,18 @@ impl<'a> Fluid<'a> {
     fn tpot(&self, batch: f64) -> f64 {
         self.step_seconds(batch) / self.model.roofline.tokens_per_step
     }
+
+    fn capacity(&self, batch: f64, limit: FluidLimit) -> FluidCapacity {
+        let seconds = self.step_seconds(batch);
+        let calls_per_second = batch / (self.steps * seconds);
+        FluidCapacity {
+            calls_per_second,
+            calls_per_second_per_gpu: calls_per_second / f64::from(self.model.gpus),
+            batch,
+            tpot: Seconds(seconds / self.model.roofline.tokens_per_step),
+            limit,
+        }
+    }
 }
 
 /// The largest batch of mean calls whose time per output token stays within `tpot` (no limit:
@@ -134,7 +146,6 @@ pub fn fluid_capacity(
             if fluid.tpot(middle) <= limit { low = middle } else { high = middle }
         }
     }
-    let seconds = fluid.step_seconds(low);
     let limit = if low < most && fluid.step_seconds(high).is_infinite() {
         FluidLimit::TokenBudget
     } else if low < most {
@@ -144,14 +155,20 @@ pub fn fluid_capacity(
     } else {
         FluidLimit::Sequences
     };
-    let calls_per_second = low / (fluid.steps * seconds);
-    Some(FluidCapacity {
-        calls_per_second,
-        calls_per_second_per_gpu: calls_per_second / f64::from(model.gpus),
-        batch: low,
-        tpot: Seconds(seconds / model.roofline.tokens_per_step),
-        limit,
-    })
+    Some(fluid.capacity(low, limit))
+}
+
+/// What a replica does with a given steady batch of mean calls, 1 sequence or more; where the
+/// context of so many does not fit, with as many as fit. `None` where not even one call fits or
+/// prompts could not keep up.
+#[must_use]
+pub fn fluid_at(model: &ReplicaModel, calls: &CallMeans, batch: f64) -> Option<FluidCapacity> {
+    let fluid = Fluid::new(model, calls);
+    let most = model.kv_tokens as f64 / (fluid.context + BLOCK as f64 / 2.0);
+    let held = batch.max(1.0).min(most);
+    let limit = if held < batch { FluidLimit::Memory } else { FluidLimit::Sequences };
+    let runs = most >= 1.0 && fluid.step_seconds(held).is_finite();
+    runs.then(|| fluid.capacity(held, limit))
 }
 
 /// Limits on the 99th percentiles over calls.

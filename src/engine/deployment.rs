@@ -9,7 +9,8 @@ use serde::{Deserialize, Serialize};
 use crate::hardware::{Llm, Precision, Width};
 use crate::units::Seconds;
 
-/// GPUs of an attention rank at most where nothing is said.
+/// GPUs of an attention rank at most where nothing is said, unless the model has fewer heads of
+/// keys and values.
 const USUAL_RANK: u32 = 8;
 
 /// How one replica of a model is laid out on one accelerator.
@@ -29,10 +30,13 @@ pub struct Layout {
 
 impl Layout {
     /// GPUs and attention ranks on a model: the ranks as stated; else one for a dense model, and
-    /// with experts the fewest of at most 8 GPUs.
+    /// with experts the fewest of at most 8 GPUs, and of no more than the
+    /// model has heads of keys and values.
     #[must_use]
     pub fn width(&self, llm: &Llm) -> Width {
-        let widest = || (1..=USUAL_RANK).rev().find(|gpus| self.gpus.is_multiple_of(*gpus));
+        // More GPUs than heads of keys and values only keep more copies of the context.
+        let most = USUAL_RANK.min(llm.kv_heads.max(1));
+        let widest = || (1..=most).rev().find(|gpus| self.gpus.is_multiple_of(*gpus));
         let usual = || match (&llm.experts, widest()) {
             (Some(_), Some(gpus)) => (self.gpus / gpus).max(1),
             _ => 1,

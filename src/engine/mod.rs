@@ -23,7 +23,8 @@ mod window;
 
 pub use cluster::{ClusterOutcome, simulate_cluster};
 pub use curve::{
-    FluidCapacity, FluidLimit, LatencyLimits, ServingPoint, SloLimit, fluid_capacity, measure,
+    FluidCapacity, FluidLimit, LatencyLimits, ServingPoint, SloLimit, fluid_at, fluid_capacity,
+    measure,
 };
 pub use deployment::{Deployment, Layout, Prefill, Router, Scheduler};
 pub use draws::{CallLaws, CallStreams, Draws, Lengths};

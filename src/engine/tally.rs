@@ -16,6 +16,11 @@ pub struct ClassTally {
     pub queue_wait: Histogram,
     /// Calls done within the promises for their TTFT and TPOT.
     pub attained: u64,
+    /// Counted calls beyond the promise for their TTFT; those that were left or that never fit are
+    /// not among them.
+    pub late: u64,
+    /// Counted calls beyond the promise for their TPOT.
+    pub slow: u64,
     /// Calls whose users left before the first token.
     pub abandoned: u64,
     /// Calls that could never fit into memory.
@@ -51,6 +56,8 @@ impl ClassTally {
         self.latencies.merge(&other.latencies);
         self.queue_wait.merge(&other.queue_wait);
         self.attained += other.attained;
+        self.late += other.late;
+        self.slow += other.slow;
         self.abandoned += other.abandoned;
         self.rejected += other.rejected;
         self.retried += other.retried;
@@ -145,7 +152,9 @@ impl Observer for Tally {
     fn finished(&mut self, done: &Completion) {
         let measured = self.measures(done.finish.0);
         let (ttft, tpot) = self.limits[done.class as usize];
-        let within = done.ttft().0 <= ttft && done.tpot().is_none_or(|time| time.0 <= tpot);
+        let late = done.ttft().0 > ttft;
+        let slow = done.tpot().is_some_and(|time| time.0 > tpot);
+        let within = !late && !slow;
         let tally = &mut self.classes[done.class as usize];
         if measured {
             tally.done += 1;
@@ -154,6 +163,8 @@ impl Observer for Tally {
             tally.prompt_tokens += u64::from(done.prompt);
         }
         tally.attained += u64::from(within && done.counted);
+        tally.late += u64::from(late && done.counted);
+        tally.slow += u64::from(slow && done.counted);
         tally.latencies.finished(done);
     }
 

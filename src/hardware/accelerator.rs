@@ -4,6 +4,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::Provenance;
 use crate::time::FleetTime;
 use crate::units::{
     Bytes, BytesPerSecond, DollarsPerGpuHour, Factor, FlopsPerSecond, Seconds, Share, Uncertain,
@@ -14,8 +15,12 @@ use crate::units::{
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Precision {
-    /// 4-bit floating point with block scales (NVFP4, MXFP4): 0.5625 bytes a weight.
+    /// 4-bit floating point with block scales (NVFP4, MXFP4): 0.5625 bytes a weight. With experts
+    /// it is their format; all other weights are kept at 8 bits, as the published checkpoints do.
     Fp4,
+    /// 4-bit integers for the experts' weights only, multiplied at 16 bits; all other weights are
+    /// kept at 16 bits. A dense model has all its weights at 4 bits.
+    Int4,
     /// 8-bit floating point.
     Fp8,
     /// 16-bit brain floating point.
@@ -23,11 +28,30 @@ pub enum Precision {
 }
 
 impl Precision {
-    /// Bytes of one stored weight; NVFP4 adds an 8-bit scale to every 16 weights.
+    /// Format of the weights that are not routed experts, in a model with experts.
+    #[must_use]
+    pub fn beside_experts(self) -> Self {
+        match self {
+            Self::Fp4 => Self::Fp8,
+            Self::Int4 => Self::Bf16,
+            Self::Fp8 | Self::Bf16 => self,
+        }
+    }
+
+    /// Format of the products of attention, which never run at 4 bits.
+    #[must_use]
+    pub fn of_attention(self) -> Self {
+        match self {
+            Self::Fp4 | Self::Fp8 => Self::Fp8,
+            Self::Int4 | Self::Bf16 => Self::Bf16,
+        }
+    }
+
+    /// Bytes of one stored weight; 4-bit formats add an 8-bit scale to every 16 weights.
     #[must_use]
     pub fn bytes_per_weight(self) -> f64 {
         match self {
-            Self::Fp4 => 0.5625,
+            Self::Fp4 | Self::Int4 => 0.5625,
             Self::Fp8 => 1.0,
             Self::Bf16 => 2.0,
         }
@@ -38,16 +62,34 @@ impl Precision {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Efficiency {
-    /// Realised share of peak compute in large matrix products.
+    /// Realised share of peak compute in large matrix products at 16 bits.
     pub compute: Share,
+    /// The same at 8 bits and below.
+    pub narrow_compute: Share,
     /// Realised share of peak memory bandwidth.
     pub memory: Share,
-    /// Realised share of the scale-up link's bandwidth.
+    /// Realised share of the link's bandwidth.
     pub network: Share,
-    /// Fixed time of one layer and step: kernel launches, synchronisation, collectives' latency.
+    /// Fixed time of one layer and step with grouped attention and no experts: kernel launches,
+    /// synchronisation, collectives' latency.
     pub layer_overhead: Seconds,
+    /// What a layer with experts takes beyond that.
+    pub expert_overhead: Seconds,
+    /// What a layer with latent attention takes beyond that.
+    pub latent_overhead: Seconds,
+    /// What a layer with sparse attention takes beyond that.
+    pub sparse_overhead: Seconds,
+    /// What a layer of a model with hybrid attention takes beyond that.
+    pub hybrid_overhead: Seconds,
+    /// What a layer takes beyond that for each doubling of the GPUs of a rank: latency of its
+    /// collectives.
+    pub collective_overhead: Seconds,
+    /// Host time of one decoding sequence and step: sampling, scheduling, sending the token.
+    pub sequence_overhead: Seconds,
     /// Date of the software that these were fitted on.
     pub fitted: FleetTime,
+    /// Whether they were fitted to measurements of this generation, or are inherited as a bound.
+    pub provenance: Provenance,
     /// Where the fit comes from.
     pub source: String,
 }
@@ -138,6 +180,8 @@ pub struct Accelerator {
     pub memory_bandwidth: BytesPerSecond,
     /// One-directional bandwidth of a package's scale-up links.
     pub scale_up: BytesPerSecond,
+    /// One-directional bandwidth of a package's network beyond them.
+    pub scale_out: BytesPerSecond,
     /// Packages that the scale-up links reach.
     pub scale_up_domain: u32,
     /// All-in IT power of a package, its part of rack and network included; PUE is extra.
@@ -148,8 +192,8 @@ pub struct Accelerator {
     pub failures: Failures,
     /// Realised part of the peaks.
     pub efficiency: Efficiency,
-    /// What the step time is divided by beyond the fitted efficiencies: the doubt about hardware
-    /// that has not been measured (1 where it has).
+    /// What the step time is divided by beyond the fitted efficiencies: the error of the fit on a
+    /// model that it has not seen, and the doubt about hardware that has not been measured.
     pub realised: Uncertain<Factor>,
     /// How software improves.
     pub software: SoftwareCurve,
@@ -166,13 +210,26 @@ pub struct Accelerator {
 }
 
 impl Accelerator {
-    /// Dense peak at a precision; hardware without 4-bit units computes 4-bit weights at 8 bits.
+    /// Compute rate that large matrix products reach at a precision.
+    #[must_use]
+    pub fn realised_rate(&self, precision: Precision) -> FlopsPerSecond {
+        // Products of weights that are expanded to 16 bits run at 16 bits.
+        let wide = match precision {
+            Precision::Fp4 => self.fp4.is_none(),
+            Precision::Fp8 => false,
+            Precision::Int4 | Precision::Bf16 => true,
+        };
+        let share = if wide { self.efficiency.compute } else { self.efficiency.narrow_compute };
+        self.peak(precision) * share.0
+    }
+
+    /// Dense peak at a precision; hardware without 4-bit units expands 4-bit weights to 16 bits.
     #[must_use]
     pub fn peak(&self, precision: Precision) -> FlopsPerSecond {
         match precision {
-            Precision::Fp4 => self.fp4.unwrap_or(self.fp8),
+            Precision::Fp4 => self.fp4.unwrap_or(self.bf16),
             Precision::Fp8 => self.fp8,
-            Precision::Bf16 => self.bf16,
+            Precision::Int4 | Precision::Bf16 => self.bf16,
         }
     }
 

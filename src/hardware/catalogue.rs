@@ -48,7 +48,7 @@ mod tests {
     #[test]
     fn catalogues_parse_and_are_not_empty() {
         assert_eq!(accelerators().len(), 15);
-        assert_eq!(models().len(), 10);
+        assert_eq!(models().len(), 25);
         for (name, accelerator) in accelerators() {
             let sources = [&accelerator.source, &accelerator.efficiency.source];
             for source in sources {

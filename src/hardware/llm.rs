@@ -16,6 +16,8 @@ pub enum Attention {
     Latent,
     /// Compressed sparse attention.
     Sparse,
+    /// Linear attention with a layer of grouped attention in between.
+    Hybrid,
 }
 
 /// The mixture-of-experts part of a model.
@@ -48,6 +50,9 @@ pub struct Llm {
     pub hidden: u32,
     /// Query heads.
     pub heads: u32,
+    /// Heads that keys and values have: beyond as many GPUs a rank keeps copies of its context (1
+    /// with latent attention, whose compressed context belongs to all heads).
+    pub kv_heads: u32,
     /// Width of one head in the score product (latent attention: the compressed width).
     pub head_width: u32,
     /// Kind of attention.

@@ -6,13 +6,17 @@
 mod accelerator;
 mod catalogue;
 mod llm;
+mod measured;
 mod peers;
+mod provenance;
 mod roofline;
 mod step_time;
 
 pub use accelerator::{Accelerator, Efficiency, Failures, Precision, SoftwareCurve, Unit};
 pub use catalogue::{accelerators, catalogue_text, models};
 pub use llm::{Attention, Experts, Llm};
+pub use measured::{MeasuredError, MeasuredFault, MeasuredPoint, measured_points, read_measured};
 pub use peers::{CHUNK_SIZES, Chunk, Peers};
+pub use provenance::Provenance;
 pub use roofline::{MEMORY_SHARE, Roofline, Width, kv_capacity};
 pub use step_time::{DecodeRun, KV_UNIT, StepTime, StepWork, TICK_BITS};

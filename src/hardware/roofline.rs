@@ -7,7 +7,7 @@
 
 use serde::Serialize;
 
-use super::{Accelerator, Attention, Experts, Llm, Peers, Precision};
+use super::{Accelerator, Attention, Efficiency, Experts, Llm, Peers, Precision};
 
 /// Share of the usable memory that weights and context may fill; the rest is for activations,
 /// communication buffers and captured graphs (engines ship with 0.85 to 0.95).
@@ -43,16 +43,18 @@ const VERIFIED_PER_GAINED: f64 = 1.5;
 /// (value) in the published configurations.
 const EXPANDED_WIDTH: f64 = 160.0;
 
-/// Overhead of a layer relative to a dense one with grouped attention. The trial fit on the
-/// calibration set gave about 60 us, 20 more with experts, 40 more for latent and 70 more for
-/// sparse attention.
-fn overhead_factor(llm: &Llm) -> f64 {
+/// Fixed time of one layer and step.
+fn layer_seconds(fitted: &Efficiency, llm: &Llm, width: Width) -> f64 {
     let attention = match llm.attention {
-        Attention::Grouped => 1.0,
-        Attention::Latent => 1.67,
-        Attention::Sparse => 2.17,
+        Attention::Grouped => 0.0,
+        Attention::Latent => fitted.latent_overhead.0,
+        Attention::Sparse => fitted.sparse_overhead.0,
+        Attention::Hybrid => fitted.hybrid_overhead.0,
     };
-    attention + if llm.experts.is_some() { 0.33 } else { 0.0 }
+    let experts = if llm.experts.is_some() { fitted.expert_overhead.0 } else { 0.0 };
+    let reached = if width.ranks > 1 { f64::from(width.gpus) } else { width.gpus_of_rank() };
+    let collectives = fitted.collective_overhead.0 * libm::log2(reached.max(1.0));
+    fitted.layer_overhead.0 + attention + experts + collectives
 }
 
 /// Coefficients of the step time of one rank in seconds. All are zero or more. The ranks of a
@@ -81,7 +83,7 @@ pub struct Roofline {
     pub expert_miss: f64,
     /// Time to read one context token.
     pub kv_read: f64,
-    /// Communication time of one decoding sequence.
+    /// Communication and host time of one decoding sequence.
     pub decode_network: f64,
     /// Communication time of one prompt token.
     pub prefill_network: f64,
@@ -109,34 +111,32 @@ impl Roofline {
         let count = replica.gpus_of_rank();
         let ranks = f64::from(replica.ranks);
         let fitted = &accelerator.efficiency;
-        let rate = accelerator.peak(precision).0 * fitted.compute.0 * count * speed;
-        // Attention products never run at 4 bits.
-        let attention_format = precision_of_attention(precision);
-        let attention_rate = accelerator.peak(attention_format).0 * fitted.compute.0 * count;
-        let attention_rate = attention_rate * speed;
+        let rate = |format| accelerator.realised_rate(format).0 * count * speed;
+        let attention_rate = rate(precision.of_attention());
+        let dense = dense_format(llm, precision);
         let bandwidth = accelerator.memory_bandwidth.0 * fitted.memory.0 * count * speed;
         let tokens_per_step = llm.tokens_per_step.0.max(1.0);
         let width = 1.0 + VERIFIED_PER_GAINED * (tokens_per_step - 1.0);
-        let token_compute = 2.0 * llm.active_params.0 / rate;
+        let routed = 2.0 * llm.active_params.0 * expert_part(llm) / rate(precision);
+        let rest = 2.0 * llm.active_params.0 * (1.0 - expert_part(llm)) / rate(dense);
         let pair = 4.0 * f64::from(llm.heads) * f64::from(llm.layers) * llm.full_attention.0;
         let head = f64::from(llm.head_width);
         let expanded = if llm.attention == Attention::Latent { EXPANDED_WIDTH } else { head };
-        let bytes = precision.bytes_per_weight();
         let network = network_seconds(accelerator, llm, replica) / speed;
         let layers = f64::from(llm.layers);
         Self {
-            overhead: fitted.layer_overhead.0 * layers * overhead_factor(llm) / speed,
-            decode_compute: token_compute * width,
-            prefill_compute: token_compute,
+            overhead: layer_seconds(fitted, llm, replica) * layers / speed,
+            decode_compute: (rest + routed) * width,
+            prefill_compute: rest + routed,
             // All verified tokens of a sequence attend to its whole context.
             kv_compute: pair * head * width / attention_rate,
             prefill_attention: pair * head.min(expanded) / attention_rate,
-            dense_read: dense_params(llm) * bytes / bandwidth,
-            expert_compute: token_compute * expert_part(llm),
-            expert_read: expert_params(llm) * bytes / (bandwidth * ranks),
+            dense_read: dense_params(llm) * dense.bytes_per_weight() / bandwidth,
+            expert_compute: routed,
+            expert_read: expert_params(llm) * precision.bytes_per_weight() / (bandwidth * ranks),
             expert_miss: libm::pow(llm.experts.as_ref().map_or(1.0, miss), ranks),
-            kv_read: llm.kv_per_token.0 / bandwidth,
-            decode_network: network * width,
+            kv_read: llm.kv_per_token.0 * copies(llm, count) / bandwidth,
+            decode_network: network * width + fitted.sequence_overhead.0 / speed,
             prefill_network: network,
             width,
             tokens_per_step,
@@ -245,19 +245,24 @@ pub fn kv_capacity(
     precision: Precision,
 ) -> Option<f64> {
     let width: Width = width.into();
-    let weights = dense_params(llm) + expert_params(llm) / f64::from(width.ranks);
+    let dense = dense_params(llm) * dense_format(llm, precision).bytes_per_weight();
+    let experts = expert_params(llm) / f64::from(width.ranks) * precision.bytes_per_weight();
     let usable = accelerator.memory.0 * width.gpus_of_rank() * MEMORY_SHARE;
-    let left = usable - weights * precision.bytes_per_weight();
+    let left = usable - dense - experts;
     // No ranks at all give no number.
     let some = left > 0.0 && left.is_finite() && llm.kv_per_token.0 > 0.0;
-    some.then(|| left / llm.kv_per_token.0)
+    some.then(|| left / (llm.kv_per_token.0 * copies(llm, width.gpus_of_rank())))
 }
 
-fn precision_of_attention(precision: Precision) -> Precision {
-    match precision {
-        Precision::Fp4 | Precision::Fp8 => Precision::Fp8,
-        Precision::Bf16 => Precision::Bf16,
-    }
+/// Copies that a rank of so many GPUs keeps of its context: tensor parallelism gives every GPU
+/// whole heads, so that more GPUs than heads share the heads but not the memory.
+fn copies(llm: &Llm, gpus: f64) -> f64 {
+    (gpus / f64::from(llm.kv_heads.max(1))).max(1.0)
+}
+
+/// Format of the weights that are not routed experts.
+fn dense_format(llm: &Llm, precision: Precision) -> Precision {
+    if llm.experts.is_some() { precision.beside_experts() } else { precision }
 }
 
 fn expert_params(llm: &Llm) -> f64 {
@@ -280,11 +285,13 @@ fn miss(experts: &Experts) -> f64 {
     1.0 - f64::from(experts.active) / f64::from(experts.count.max(1))
 }
 
-/// Seconds of scale-up traffic per token of a rank: ring all-reduces of the 16-bit residual over
-/// its GPUs, two per layer; across ranks the second one gives way to one 8-bit dispatch and one
-/// 16-bit combine of each token to each of its experts.
+/// Seconds of traffic per token of a rank over the links that reach all its peers: ring all-reduces
+/// of the 16-bit residual over its GPUs, two per layer; across ranks the second one gives way to
+/// one 8-bit dispatch and one 16-bit combine of each token to each of its experts.
 fn network_seconds(accelerator: &Accelerator, llm: &Llm, width: Width) -> f64 {
-    let bandwidth = accelerator.scale_up.0 * accelerator.efficiency.network.0;
+    let within = width.gpus <= accelerator.scale_up_domain;
+    let link = if within { accelerator.scale_up } else { accelerator.scale_out };
+    let bandwidth = link.0 * accelerator.efficiency.network.0;
     let (count, own) = (f64::from(width.gpus), width.gpus_of_rank());
     let hidden = f64::from(llm.hidden);
     let reduce = 2.0 * (own - 1.0) / own * hidden * 2.0 * f64::from(llm.layers);
@@ -313,15 +320,17 @@ mod tests {
     fn decode_of_a_dense_model_by_hand() {
         let mut hardware = accelerators()["h100"].clone();
         hardware.efficiency.compute = crate::units::Share(0.5);
+        hardware.efficiency.narrow_compute = crate::units::Share(0.5);
         hardware.efficiency.memory = crate::units::Share(0.8);
         hardware.efficiency.layer_overhead = crate::units::Seconds(50e-6);
+        hardware.efficiency.sequence_overhead = crate::units::Seconds(10e-6);
         let llm = &models()["llama_8b"];
         let roofline = Roofline::new(&hardware, llm, 1, Precision::Fp8, 2.0);
         let (sequences, context) = (32.0, 32.0 * 1_000.0);
         // 8.03 GB of weights and 65,536 B a context token at 2.68 TB/s; 32 layers of 50 us; twice
         // as fast.
         let memory = (8.03e9 + context * 65_536.0) / (3.35e12 * 0.8);
-        let exact = (32.0 * 50e-6 + memory) / 2.0;
+        let exact = (32.0 * 50e-6 + memory + sequences * 10e-6) / 2.0;
         let priced = roofline.seconds(sequences, context, 0.0, 0.0, 0.0);
         assert!((priced / exact - 1.0).abs() < 1e-12, "{priced} {exact}");
         // A prompt of 8,192 tokens is compute: weights twice per token, and 4 x heads x width x
@@ -360,7 +369,8 @@ mod tests {
         let rack = &accelerators()["gb300"];
         let ranks = |ranks| Width { gpus: 64, ranks };
         let tokens = kv_capacity(rack, llm, ranks(8), Precision::Fp8).unwrap();
-        let exact = (64.0 * 278e9 * 0.9 - 654e9 - 8.0 * 17e9) / 35_136.0 / 8.0;
+        // Latent attention has one head to share: each of the 8 GPUs of a rank keeps its context.
+        let exact = (64.0 * 278e9 * 0.9 - 654e9 - 8.0 * 17e9) / 35_136.0 / 8.0 / 8.0;
         assert!((tokens / exact - 1.0).abs() < 1e-12);
         // A copy on every GPU.
         let tokens = kv_capacity(rack, llm, ranks(64), Precision::Fp8).unwrap();

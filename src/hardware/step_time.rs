@@ -315,9 +315,9 @@ mod tests {
 
     #[test]
     fn a_run_of_steps_costs_what_its_steps_cost() {
-        let step_time = StepTime::new(&roofline("gb300", "deepseek_r1", 8));
+        let step_time = StepTime::new(&roofline("b200", "llama_70b", 1));
         // From below the kink of the roofline to far above it.
-        let (decode, mut kv) = (900, 1_000 * KV_UNIT);
+        let (decode, mut kv) = (900, 900 * 100 * KV_UNIT);
         let mut run = step_time.decode_run(decode, kv);
         let whole = run;
         let (mut sum, mut bent) = (0, false);

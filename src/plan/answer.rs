@@ -4,8 +4,8 @@ use super::all_worlds::all_worlds;
 use super::finding::{caveats, finding};
 use super::need::allowed_epochs;
 use super::result::{
-    Answer, CandidateFacts, Cost, Eue, Provenance, QuarterResult, Source, SupplyKind, WorldYear,
-    YearResult,
+    Answer, CandidateFacts, Cost, Eue, Provenance, QuarterResult, ServingBasis, Source, SupplyKind,
+    WorldYear, YearResult,
 };
 use super::world_year::{WorldResult, estimate, reduce};
 use crate::fleet::{Draw, ServingRate, SourceName, draw_world};
@@ -75,6 +75,7 @@ pub fn required_external(
         finding: finding(scenario, &candidate, &years),
         caveats: caveats(scenario, &candidate),
         reference: scenario.hardware[&scenario.reference].label.clone(),
+        serving: serving_basis(scenario),
         candidate,
         lends_training: scenario.sites.values().any(|site| site.training.is_some()),
         years,
@@ -82,6 +83,15 @@ pub fn required_external(
         quarters,
         worlds: worlds.into_iter().flat_map(|world| world.years).collect(),
     })
+}
+
+/// What the serving figures of the accelerators supplied rest on.
+fn serving_basis(scenario: &Scenario) -> Vec<ServingBasis> {
+    let basis = |name: String| {
+        let basis = scenario.hardware[&name].provenance();
+        ServingBasis { accelerator: name, basis }
+    };
+    scenario.accelerators_supplied().into_iter().map(basis).collect()
 }
 
 fn provenance(scenario: &Scenario, epoch_hours: f64) -> Provenance {

@@ -11,6 +11,6 @@ mod world_year;
 pub use answer::{Unanswered, required_external};
 pub use need::{Before, allowed_epochs, order_statistic, required_block};
 pub use result::{
-    AllWorlds, Answer, CandidateFacts, Cost, Eue, Provenance, QuarterResult, Source, SupplyKind,
-    WorldYear, YearResult,
+    AllWorlds, Answer, CandidateFacts, Cost, Eue, Provenance, QuarterResult, ServingBasis, Source,
+    SupplyKind, WorldYear, YearResult,
 };

@@ -250,6 +250,15 @@ pub struct WorldYear {
     pub borrowed_gpu_hours: f64,
 }
 
+/// What the serving figures of an accelerator rest on.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ServingBasis {
+    /// Its name.
+    pub accelerator: String,
+    /// `fitted` to measurements of its generation, or a `bound` that is inherited with a doubt.
+    pub basis: crate::hardware::Provenance,
+}
+
 /// The whole answer.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Answer {
@@ -263,6 +272,8 @@ pub struct Answer {
     pub candidate: CandidateFacts,
     /// Name of the reference accelerator, for people.
     pub reference: String,
+    /// What the serving figures of each accelerator supplied rest on.
+    pub serving: Vec<ServingBasis>,
     /// The finding in one sentence.
     pub finding: String,
     /// What the numbers are not, in sentences.

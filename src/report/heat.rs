@@ -179,7 +179,7 @@ impl Heat {
 
     pub(super) fn stamp(&self) -> Stamp<'_> {
         let version = env!("CARGO_PKG_VERSION");
-        Stamp { title: &self.title, hash: &self.hash, seed: self.seed, version }
+        Stamp { title: &self.title, hash: &self.hash, seed: Some(self.seed), version }
     }
 }
 

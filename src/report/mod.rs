@@ -8,28 +8,34 @@ mod chart;
 mod columns;
 mod error;
 mod folder;
+mod frontier;
 mod heat;
 mod rounding;
 mod simulate;
+mod size;
 mod summary;
 mod sweep;
 #[cfg(feature = "parquet")]
 mod sweep_parquet;
 mod table;
+mod validation;
 #[cfg(feature = "parquet")]
 mod worlds;
 mod years;
 
-pub use chart::{gap_png, gap_svg, heatmap_png, heatmap_svg};
+pub use chart::{frontier_png, frontier_svg, gap_png, gap_svg, heatmap_png, heatmap_svg};
 pub use columns::{metric_names, sweep_rows};
 pub use error::ReportError;
 pub use folder::{Staged, check_folder, write_folder};
+pub use frontier::{FrontierReport, Measure, frontier_csv, frontier_json, frontier_table};
 pub use heat::{Cell, Heat, Panel, Side};
 pub use simulate::{DeploymentWords, SimulationReport, simulation_json, simulation_table};
+pub use size::{SizeReport, size_csv, size_json, size_table};
 pub use summary::summary_json;
 pub use sweep::SweepTable;
 pub use table::table;
 #[cfg(feature = "parquet")]
+pub use validation::{StatedErrors, Validation, stated_errors};
 pub use worlds::worlds_parquet;
 pub use years::years_csv;
 

@@ -1,5 +1,6 @@
 //! The yearly table for a terminal: the finding first, then the rows, then what they rest on.
 
+use crate::hardware::Provenance;
 use crate::plan::{Answer, Cost, Eue, YearResult};
 use crate::stats::{Estimate, RankedQuantile, Spread};
 
@@ -246,6 +247,23 @@ fn laid_out(rows: &[Row], width: usize, years: &[YearResult]) -> String {
 }
 
 /// What the numbers rest on, one sentence or two per line.
+/// Whose step times were fitted to measurements, and whose are inherited.
+fn serving_basis(answer: &Answer) -> String {
+    let names = |wanted: Provenance| {
+        let of = answer.serving.iter().filter(|serving| serving.basis == wanted);
+        of.map(|serving| serving.accelerator.as_str()).collect::<Vec<_>>().join(", ")
+    };
+    let (fitted, bound) = (names(Provenance::Fitted), names(Provenance::Bound));
+    match (fitted.is_empty(), bound.is_empty()) {
+        (true, true) => "Serving: measured.".to_owned(),
+        (false, true) => format!("Serving: fitted to measurements ({fitted})."),
+        (true, false) => format!("Serving: inherited with a doubt, a bound ({bound})."),
+        (false, false) => format!(
+            "Serving: fitted to measurements ({fitted}); inherited with a doubt, a bound ({bound})."
+        ),
+    }
+}
+
 fn foundations(answer: &Answer) -> Vec<String> {
     let from = &answer.provenance;
     let candidate = &answer.candidate;
@@ -276,6 +294,7 @@ fn foundations(answer: &Answer) -> Vec<String> {
             candidate.dollars_per_gpu_hour,
             answer.reference,
         ),
+        serving_basis(answer),
         "P10, P50 and P90 are quantiles over worlds: rows do not add up. k, M, B, T are 1e3, 1e6, \
          1e9, 1e12."
             .to_owned(),

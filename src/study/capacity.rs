@@ -191,7 +191,7 @@ pub fn deployment_capacity(deployment: &ClusterModel, calls: &CallMeans) -> Opti
 
 /// Calls per second and their number in a step of a replica that does nothing but prefill, its
 /// token budget always full. `None` where a mean prompt does not fit into memory.
-fn prefill_only(replica: &ReplicaModel, calls: &CallMeans) -> Option<(f64, f64)> {
+pub(super) fn prefill_only(replica: &ReplicaModel, calls: &CallMeans) -> Option<(f64, f64)> {
     if calls.prompt > replica.kv_tokens as f64 {
         return None;
     }

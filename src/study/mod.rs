@@ -3,15 +3,24 @@
 //! number depends on how many threads there are.
 
 mod cache;
+mod calibrate;
 mod capacity;
 mod characterise;
+mod frontier;
+mod layouts;
 mod replicate;
 mod serving;
 mod simulate;
+mod size;
 mod sweep;
 mod system;
+mod validate;
 mod watch;
 
+pub use calibrate::{
+    COEFFICIENT_NAMES, COEFFICIENTS, COMPARED, CalibrationFault, EngineLimits, Fitted, HoldOut,
+    LEAST_ROWS, ReplayedCall, ServedCall, StepCoefficients, fit_all, hold_out, served_calls,
+};
 pub use capacity::{
     Capacity, LengthSums, deployment_capacity, measured_capacity, mixed_means, past_found,
     session_means,
@@ -20,14 +29,33 @@ pub use characterise::{
     MODEL_VERSION, ServingEntry, ServingSample, ServingTable, calls_per_second_per_gpu,
     characterise,
 };
+pub use frontier::{
+    Frontier, FrontierAsk, FrontierCurve, FrontierMeasurement, FrontierPoint, GpuCost, frontier,
+};
+pub use layouts::{
+    LayoutSearch, OperatingLimits, OperatingPoint, PointLimit, PrefillPart, ServedModel,
+    ServingMode, best_precision, layouts, operating_point,
+};
 pub use replicate::{WorldRun, YearAdequacy, assess, replicate};
 pub use simulate::{
     CLUSTER, LATENCIES, LatencyEstimate, RATES, SHARES, Simulation, SimulationOutcome,
     WorkloadOutcome, clusters_of, replay_deployment, simulate_deployment,
+};
+pub use size::{
+    FACILITY_PUE, Observed, Refusal, SizeCost, SizeLimit, SizeQuestion, SizedAccelerator,
+    SizedDeployment, Sizing, Verification, fit_error_factor, installed_units, size, size_cost,
+    size_provenance, verify_size,
 };
 pub use sweep::{
     Axis, Combine, Heatmap, Patch, Step, Sweep, SweepError, SweepFailure, SweepOutcome, SweepPoint,
     SweepRow, read_unit, run_sweep, sweep_hash,
 };
 pub use system::{SystemAdequacy, assess_system};
+pub use validate::{
+    Coefficients, EFFICIENCY_COEFFICIENTS, EfficiencyFit, ErrorGroup, FittedCoefficient,
+    FittedCoefficients, Latencies, LogErrors, MeasuredRun, Published, PublishedOutcome, Row,
+    RunsError, STEP_COEFFICIENTS, Spread, Workers, calls_of, cell_error, error_groups, errors_of,
+    fit, fit_error, generation, measured_scatter, predict, published_throughputs, read_runs,
+    speed_doubt,
+};
 pub use watch::Watch;

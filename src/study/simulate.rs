@@ -148,10 +148,9 @@ pub fn clusters_of(deployment: &ClusterModel) -> u32 {
 }
 
 impl Simulation {
-    /// A cluster, what is sent to it in one replication, and its share of the deployment.
-    fn cluster(&self, index: u32) -> (ClusterModel, Traffic, f64) {
+    /// A cluster of `count`, what is sent to it in a replication, and its share of the deployment.
+    pub(super) fn cluster(&self, index: u32, count: u32) -> (ClusterModel, Traffic, f64) {
         let whole = &self.deployment;
-        let count = clusters_of(whole);
         let replicas = part(whole.replicas, index, count);
         let share = f64::from(replicas) / f64::from(whole.replicas);
         let prefill = whole.prefill.as_ref().map(|pool| PrefillPool {
@@ -200,7 +199,7 @@ pub fn simulate_deployment(
                 }
                 let begun = Clock::now();
                 let (cluster, replication) = (shard % clusters, shard / clusters);
-                let (model, traffic, share) = simulation.cluster(cluster);
+                let (model, traffic, share) = simulation.cluster(cluster, clusters);
                 let (cluster, replication) = (u64::from(cluster), u64::from(replication));
                 let key = StreamKey::inner(simulation.seed, cluster, replication);
                 let run = run_cluster(&model, &traffic, key);

@@ -1,8 +1,9 @@
 //! Synthetic answers with realistic magnitudes; nothing here was simulated.
 
+use sparkgap::hardware::Provenance as Basis;
 use sparkgap::plan::{
-    AllWorlds, Answer, CandidateFacts, Cost, Eue, Provenance, QuarterResult, Source, SupplyKind,
-    WorldYear, YearResult,
+    AllWorlds, Answer, CandidateFacts, Cost, Eue, Provenance, QuarterResult, ServingBasis, Source,
+    SupplyKind, WorldYear, YearResult,
 };
 use sparkgap::scenario::Criterion;
 use sparkgap::stats::{Estimate, RankedQuantile, Spread};
@@ -151,6 +152,9 @@ fn answer(
             kilowatts_per_gpu: 2.12,
             dollars_per_gpu_hour: 4.55,
         },
+        serving: [("gb300", Basis::Fitted), ("rubin_ultra", Basis::Bound)]
+            .map(|(name, basis)| ServingBasis { accelerator: name.to_owned(), basis })
+            .into(),
         reference: "GB300".into(),
         finding: finding.into(),
         caveats: vec![

@@ -83,7 +83,7 @@ pub struct DeploymentArguments {
     #[arg(long, value_name = "FORMAT", value_parser = read::named::<Precision>)]
     pub precision: Option<Precision>,
     /// Ranks of data-parallel attention of a replica, for models with experts [default: the
-    /// scenario's layout, or the fewest of at most 8 GPUs]
+    /// scenario's layout, or the fewest of at most 8 GPUs (latent attention: of one)]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=4_096),
           conflicts_with = "step_time")]
     pub attention_ranks: Option<u32>,

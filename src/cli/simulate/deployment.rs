@@ -17,18 +17,19 @@ use crate::scenario::{Scenario, known_names, layout_faults};
 use crate::units::{BytesPerSecond, Factor, Seconds};
 
 /// What a scenario gives to begin with.
-pub(super) struct Base {
-    scenario: Scenario,
+pub(in crate::cli) struct Base {
+    pub(in crate::cli) scenario: Scenario,
     workloads: Vec<String>,
     /// Decimal year of the central case.
-    year: f64,
+    pub(in crate::cli) year: f64,
 }
 
 fn usage(message: impl Into<String>) -> Failure {
     Failure::Usage(message.into())
 }
 
-fn find<'a, T>(
+/// A thing by its name: the scenario's own, or one that ships with the program.
+pub(in crate::cli) fn find<'a, T>(
     own: Option<&'a BTreeMap<String, T>>,
     shipped: &'a BTreeMap<String, T>,
     what: &str,
@@ -45,29 +46,42 @@ impl Base {
     pub(super) fn load(arguments: &SimulateArguments) -> Result<Option<Self>, Failure> {
         let Some(config) = &arguments.scenario else { return Ok(None) };
         let source = Source { config: Some(config.clone()), set: arguments.set.clone() };
+        let year = arguments.year.map(|year| f64::from(year) + 0.5);
+        Self::of(&source, &arguments.workload, year).map(Some)
+    }
+
+    /// These workloads of a scenario at a decimal year, the middle of its first one if none is
+    /// given.
+    pub(in crate::cli) fn of(
+        source: &Source,
+        workloads: &[String],
+        year: Option<f64>,
+    ) -> Result<Self, Failure> {
         let scenario = source.text()?.scenario()?;
-        if arguments.workload.is_empty() {
+        if workloads.is_empty() {
             return Err(usage(format!(
                 "of a scenario, --workload says which of its workloads is served: {}",
                 known_names("", scenario.workloads.keys().map(String::as_str))
             )));
         }
-        for name in &arguments.workload {
+        for name in workloads {
             find(Some(&scenario.workloads), &BTreeMap::new(), "workload", name)?;
         }
         let horizon = &scenario.horizon;
-        let year = arguments.year.unwrap_or(horizon.first_year);
-        if !(horizon.first_year..=horizon.last_year).contains(&year) {
+        let year = year.unwrap_or(f64::from(horizon.first_year) + 0.5);
+        if !(horizon.first_year..=horizon.last_year).contains(&(year as u16)) {
             return Err(usage(format!(
-                "--year {year} lies outside the scenario: it reaches from {} to {}",
-                horizon.first_year, horizon.last_year
+                "--year {year:.0} lies outside the scenario: it reaches from {} to {}",
+                horizon.first_year,
+                horizon.last_year,
+                year = year.floor(),
             )));
         }
-        let year = f64::from(year) + 0.5;
-        Ok(Some(Self { workloads: arguments.workload.clone(), year, scenario }))
+        Ok(Self { workloads: workloads.to_vec(), year, scenario })
     }
 
-    fn first(&self) -> (&str, &Workload, &Deployment) {
+    /// The first workload, with its name and its deployment.
+    pub(in crate::cli) fn first(&self) -> (&str, &Workload, &Deployment) {
         let name = &self.workloads[0];
         (name, &self.scenario.workloads[name], &self.scenario.deployments[name])
     }
@@ -319,7 +333,7 @@ pub(super) fn classes(
 
 /// Calls and promises of a workload of the scenario, or the usual ones. Work that nobody waits
 /// for is promised nothing.
-fn calls_of(base: Option<&Base>, name: &str) -> (CallShape, LatencyLimits) {
+pub(in crate::cli) fn calls_of(base: Option<&Base>, name: &str) -> (CallShape, LatencyLimits) {
     let usual =
         |text: &str| read::lengths(text).unwrap_or_else(|_| CallShape::fixed(1, 0.0, 1).prompt);
     let plain = || CallShape {

@@ -1,8 +1,8 @@
 //! `sparkgap simulate`: one deployment under its traffic, request by request.
 
 mod args;
-mod deployment;
-mod read;
+pub(super) mod deployment;
+pub(super) mod read;
 mod traffic;
 
 pub use args::{DeploymentArguments, SimulateArguments, TrafficArguments};

@@ -3,14 +3,17 @@
 //! `place` finds room for labels and ticks, `font` measures text, `pen` draws on either backend,
 //! `text` is what stands above and below a chart. For the capacity gap chart `curves` turns the
 //! answer into lines and areas, and `gap` composes it from the `frame` around it, the areas and
-//! lines, and the `labels`. `heatmap` draws the map of a sweep.
+//! lines, and the `labels`. `heatmap` draws the map of a sweep, `frontier` the frontiers of
+//! serving, on a `log_axis` each way.
 
 mod curves;
 mod font;
 mod frame;
+mod frontier;
 mod gap;
 mod heatmap;
 mod labels;
+mod log_axis;
 mod pen;
 mod place;
 mod text;
@@ -20,6 +23,7 @@ use plotters::prelude::{BitMapBackend, SVGBackend};
 use crate::plan::{Answer, Provenance};
 
 use super::ReportError;
+use super::frontier::{FrontierReport, Measure};
 use super::heat::Heat;
 use font::Fonts;
 use pen::{Front, Pen};
@@ -40,8 +44,8 @@ pub(super) struct Stamp<'a> {
     pub title: &'a str,
     /// Content hash.
     pub hash: &'a str,
-    /// Seed of every random stream.
-    pub seed: u64,
+    /// Seed of every random stream; none where nothing is random.
+    pub seed: Option<u64>,
     /// Version of the program.
     pub version: &'a str,
 }
@@ -49,7 +53,7 @@ pub(super) struct Stamp<'a> {
 impl<'a> Stamp<'a> {
     fn of(answer: &'a Answer) -> Self {
         let Provenance { hash, seed, version, .. } = &answer.provenance;
-        Self { title: &answer.finding, hash, seed: *seed, version }
+        Self { title: &answer.finding, hash, seed: Some(*seed), version }
     }
 }
 
@@ -96,6 +100,42 @@ pub fn heatmap_png(heat: &Heat) -> Result<Vec<u8>, ReportError> {
     png(layout.size(), &heat.stamp(), |pen| heatmap::draw(pen, heat, &layout))
 }
 
+/// The frontiers of one model as an SVG document, as wide as the gap chart: by one measure, or by
+/// all three side by side.
+///
+/// # Errors
+///
+/// As [`gap_svg`].
+pub fn frontier_svg(
+    report: &FrontierReport<'_>,
+    model: &str,
+    only: Option<Measure>,
+) -> Result<String, ReportError> {
+    let layout = frontier::Layout::of(report, model, only, Fonts::get()?);
+    let (title, hash) = (layout.title(), report.hash());
+    svg(layout.size(), &unseeded(&title, &hash), |pen| frontier::draw(pen, &layout))
+}
+
+/// The same as a PNG of twice the density, with the hash of the numbers and the version as text
+/// chunks.
+///
+/// # Errors
+///
+/// As [`gap_png`].
+pub fn frontier_png(
+    report: &FrontierReport<'_>,
+    model: &str,
+    only: Option<Measure>,
+) -> Result<Vec<u8>, ReportError> {
+    let layout = frontier::Layout::of(report, model, only, Fonts::get()?);
+    let (title, hash) = (layout.title(), report.hash());
+    png(layout.size(), &unseeded(&title, &hash), |pen| frontier::draw(pen, &layout))
+}
+
+fn unseeded<'a>(title: &'a str, hash: &'a str) -> Stamp<'a> {
+    Stamp { title, hash, seed: None, version: env!("CARGO_PKG_VERSION") }
+}
+
 fn svg(
     size: (u32, u32),
     stamp: &Stamp<'_>,
@@ -129,11 +169,11 @@ fn finished_svg(body: &str, size: (u32, u32), lengths: &[f64], stamp: &Stamp<'_>
     let logical = format!("width=\"{}\" height=\"{}\" role=\"img\"", size.0, size.1);
     let sized = body.replacen(&drawn, &logical, 1);
     let (head, rest) = sized.split_once('\n').unwrap_or((&sized, ""));
+    let seed = stamp.seed.map_or(String::new(), |seed| format!(", seed {seed}"));
     let mut out = format!(
-        "{head}\n<title>{}</title>\n<desc>hash {}, seed {}, version {}</desc>\n",
+        "{head}\n<title>{}</title>\n<desc>hash {}{seed}, version {}</desc>\n",
         escaped(stamp.title),
         escaped(stamp.hash),
-        stamp.seed,
         escaped(stamp.version),
     );
     // Texts were drawn in this order, and no text can contain the tag: `<` is escaped in it.
@@ -183,12 +223,10 @@ fn encoded(pixels: &[u8], size: (u32, u32), stamp: &Stamp<'_>) -> Result<Vec<u8>
         yppu: per_metre,
         unit: png::Unit::Meter,
     }));
-    let chunks = [
-        ("hash", stamp.hash.to_owned()),
-        ("seed", stamp.seed.to_string()),
-        ("version", stamp.version.to_owned()),
-    ];
-    for (key, text) in chunks {
+    let seed = stamp.seed.map(|seed| ("seed", seed.to_string()));
+    let hash = ("hash", stamp.hash.to_owned());
+    let version = ("version", stamp.version.to_owned());
+    for (key, text) in [Some(hash), seed, Some(version)].into_iter().flatten() {
         encoder.add_text_chunk(key.to_owned(), text).map_err(failed)?;
     }
     let mut writer = encoder.write_header().map_err(failed)?;

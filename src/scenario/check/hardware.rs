@@ -14,6 +14,7 @@ pub(super) fn accelerators(scenario: &Scenario, faults: &mut Faults) {
             ("memory", entry.memory.0),
             ("memory_bandwidth", entry.memory_bandwidth.0),
             ("scale_up", entry.scale_up.0),
+            ("scale_out", entry.scale_out.0),
             ("scale_up_domain", f64::from(entry.scale_up_domain)),
             ("power", entry.power.0),
         ];
@@ -22,14 +23,25 @@ pub(super) fn accelerators(scenario: &Scenario, faults: &mut Faults) {
         }
         let efficiency = [
             ("compute", entry.efficiency.compute.0),
+            ("narrow_compute", entry.efficiency.narrow_compute.0),
             ("memory", entry.efficiency.memory.0),
             ("network", entry.efficiency.network.0),
         ];
         for (field, value) in efficiency {
             above_zero(faults, &path.key("efficiency"), field, value);
         }
-        let overhead = path.key("efficiency").key("layer_overhead");
-        faults.duration(overhead, entry.efficiency.layer_overhead);
+        let overheads = [
+            ("layer_overhead", entry.efficiency.layer_overhead),
+            ("expert_overhead", entry.efficiency.expert_overhead),
+            ("latent_overhead", entry.efficiency.latent_overhead),
+            ("sparse_overhead", entry.efficiency.sparse_overhead),
+            ("hybrid_overhead", entry.efficiency.hybrid_overhead),
+            ("collective_overhead", entry.efficiency.collective_overhead),
+            ("sequence_overhead", entry.efficiency.sequence_overhead),
+        ];
+        for (field, overhead) in overheads {
+            faults.duration(path.key("efficiency").key(field), overhead);
+        }
         let constant = path.key("software").key("time_constant");
         faults.positive_duration(constant, entry.software.time_constant);
         faults.positive(path.key("software").key("ceiling"), &entry.software.ceiling);
@@ -82,6 +94,7 @@ pub(super) fn models(scenario: &Scenario, faults: &mut Faults) {
             ("layers", f64::from(model.layers)),
             ("hidden", f64::from(model.hidden)),
             ("heads", f64::from(model.heads)),
+            ("kv_heads", f64::from(model.kv_heads)),
             ("head_width", f64::from(model.head_width)),
             ("kv_per_token", model.kv_per_token.0),
         ];

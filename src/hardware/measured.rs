@@ -1,0 +1,319 @@
+//! Published and own measurements of serving: what a user and what a GPU got at once. Points that
+//! ship with the program are embedded from `configs/`; a user's file has the same columns or those
+//! of InferenceX dumps. Nothing is compared or fitted here.
+
+use std::io::Read;
+use std::path::Path;
+use std::sync::LazyLock;
+
+use flate2::read::MultiGzDecoder;
+use serde::{Deserialize, Serialize};
+
+use super::Precision;
+
+const SHIPPED: &str = include_str!("../../configs/measured_points.csv");
+
+static POINTS: LazyLock<Vec<MeasuredPoint>> = LazyLock::new(|| {
+    read(SHIPPED.as_bytes(), "measured_points.csv")
+        .expect("the embedded table is well formed: a test reads it")
+});
+
+/// First bytes of a gzip file.
+const GZIP: [u8; 2] = [0x1f, 0x8b];
+
+/// Names of systems and models in public dumps, and what the catalogue calls them. DeepSeek-V3 and
+/// R1 are one architecture; so are Llama 3.1 and 3.3 of one size.
+const KNOWN_AS: [(&str, &str); 17] = [
+    ("h100_sxm", "h100"),
+    ("h200_sxm", "h200"),
+    ("b200_sxm", "b200"),
+    ("b300_sxm", "b300"),
+    ("vr200", "vera_rubin"),
+    ("deepseek-ai/DeepSeek-R1", "deepseek_r1"),
+    ("deepseek-ai/DeepSeek-V3", "deepseek_r1"),
+    ("nvidia/DeepSeek-R1-NVFP4", "deepseek_r1"),
+    ("nvidia/DeepSeek-V3.1-NVFP4", "deepseek_r1"),
+    ("openai/gpt-oss-120b", "gpt_oss_120b"),
+    ("meta-llama/Llama-3.1-70B", "llama_70b"),
+    ("meta-llama/Llama-3.3-70B-Instruct", "llama_70b"),
+    ("meta-llama/Llama-3.1-405B", "llama_405b"),
+    ("meta-llama/Llama-3.1-8B-Instruct", "llama_8b"),
+    ("nvidia/Llama-3.1-8B-Instruct-FP8", "llama_8b"),
+    ("moonshotai/Kimi-K2.5", "kimi_k2"),
+    ("deepseek-ai/DeepSeek-V4-Pro", "deepseek_v4_pro"),
+];
+
+/// One measured operating point.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct MeasuredPoint {
+    /// Accelerator by its name in the catalogue, or as written where that has none.
+    pub accelerator: String,
+    /// Model by its name in the catalogue, or as written where that has none.
+    pub model: String,
+    /// The model as published.
+    pub published_model: String,
+    /// Format of the weights; none where it is another one or not said.
+    pub precision: Option<Precision>,
+    /// Whether decoding was speculative, where that is known.
+    pub speculative: Option<bool>,
+    /// Whether prefill had GPUs of its own, where that is known.
+    pub disaggregated: Option<bool>,
+    /// Prompt tokens of a call.
+    pub prompt: f64,
+    /// Output tokens of a call.
+    pub output: f64,
+    /// GPUs of the deployment, where they are known.
+    pub gpus: Option<f64>,
+    /// Requests in flight, where they are known.
+    pub concurrency: Option<f64>,
+    /// Output tokens per second that one user saw.
+    pub tokens_per_second_per_user: f64,
+    /// Output tokens per second and GPU, prefill GPUs included.
+    pub output_tokens_per_second_per_gpu: f64,
+    /// When it was measured or published: `2026-05-22`.
+    pub measured: String,
+    /// By whom, and where.
+    pub source: String,
+}
+
+impl MeasuredPoint {
+    /// Prompt and output tokens per second and GPU.
+    #[must_use]
+    pub fn total_tokens_per_second_per_gpu(&self) -> f64 {
+        self.output_tokens_per_second_per_gpu * (self.prompt + self.output) / self.output
+    }
+}
+
+/// A table of measured points that cannot be read.
+#[derive(Debug, thiserror::Error)]
+#[error("{file}{}: {fault}", .line.map(|line| format!(", line {line}")).unwrap_or_default())]
+pub struct MeasuredError {
+    /// The file.
+    pub file: String,
+    /// The line at fault, from 1.
+    pub line: Option<u64>,
+    /// What is wrong.
+    pub fault: MeasuredFault,
+}
+
+/// What is wrong with a table of measured points.
+#[derive(Debug, thiserror::Error)]
+pub enum MeasuredFault {
+    /// The file cannot be opened, read or unpacked.
+    #[error("cannot be read: {0}")]
+    Io(#[from] std::io::Error),
+    /// A row or the header does not have the form of the table.
+    #[error(
+        "{0}. Columns are accelerator (or system), model, isl, osl; tok_s_per_user or tpot_ms; \
+         output_tok_s_per_gpu, or tok_s_per_gpu with metric total or output; and, if known, \
+         precision, mode, speculative, gpus, concurrency, measured, source"
+    )]
+    Row(String),
+    /// A value that does not fit.
+    #[error("`{name}` is `{value}`: {allowed}")]
+    Value {
+        /// Name of the column.
+        name: &'static str,
+        /// The value.
+        value: String,
+        /// What is allowed.
+        allowed: &'static str,
+    },
+}
+
+/// The points that ship with the program, in the order of their file.
+#[must_use]
+pub fn measured_points() -> &'static [MeasuredPoint] {
+    &POINTS
+}
+
+/// Reads a user's table, plain or gzip. Lines that begin with `#` are comments; columns may come
+/// in any order, and unknown ones are passed over.
+///
+/// # Errors
+/// With file and line: a file that cannot be read, a column that is missing, a value out of range.
+pub fn read_measured(path: &Path) -> Result<Vec<MeasuredPoint>, MeasuredError> {
+    let file = path.display().to_string();
+    let io = |cause| MeasuredError { file: file.clone(), line: None, fault: cause };
+    let mut bytes = std::fs::read(path).map_err(|cause| io(cause.into()))?;
+    if bytes.starts_with(&GZIP) {
+        let mut plain = Vec::new();
+        MultiGzDecoder::new(&*bytes).read_to_end(&mut plain).map_err(|cause| io(cause.into()))?;
+        bytes = plain;
+    }
+    read(&bytes, &file)
+}
+
+/// A row as it stands in a file.
+#[derive(Deserialize)]
+struct Row {
+    #[serde(alias = "system")]
+    accelerator: String,
+    model: String,
+    published_model: Option<String>,
+    precision: Option<String>,
+    speculative: Option<String>,
+    mode: Option<String>,
+    isl: f64,
+    osl: f64,
+    gpus: Option<f64>,
+    concurrency: Option<f64>,
+    tok_s_per_user: Option<f64>,
+    tpot_ms: Option<f64>,
+    tok_s_per_gpu: Option<f64>,
+    metric: Option<String>,
+    output_tok_s_per_gpu: Option<f64>,
+    measured: Option<String>,
+    source: Option<String>,
+}
+
+fn read(bytes: &[u8], file: &str) -> Result<Vec<MeasuredPoint>, MeasuredError> {
+    let mut reader =
+        csv::ReaderBuilder::new().comment(Some(b'#')).trim(csv::Trim::All).from_reader(bytes);
+    let mut points = Vec::new();
+    let mut rows = reader.deserialize::<Row>();
+    while let Some(row) = rows.next() {
+        let failed = |line, fault| MeasuredError { file: file.to_owned(), line, fault };
+        let row = row.map_err(|cause| {
+            let line = cause.position().map(csv::Position::line);
+            failed(line, MeasuredFault::Row(reason(&cause)))
+        })?;
+        // The reader stands behind the row, so its line is the one before.
+        let point = point(row, file);
+        points.push(point.map_err(|fault| {
+            failed(Some(rows.reader().position().line().saturating_sub(1)), fault)
+        })?);
+    }
+    Ok(points)
+}
+
+/// What the CSV reader says, without its own place.
+fn reason(cause: &csv::Error) -> String {
+    match cause.kind() {
+        csv::ErrorKind::Deserialize { err, .. } => err.kind().to_string(),
+        csv::ErrorKind::UnequalLengths { expected_len, len, .. } => {
+            format!("{len} values where the header has {expected_len} columns")
+        }
+        csv::ErrorKind::Utf8 { .. } => "not UTF-8 text".to_owned(),
+        _ => cause.to_string(),
+    }
+}
+
+fn known_as(name: &str) -> String {
+    let known = KNOWN_AS.iter().find(|(published, _)| published.eq_ignore_ascii_case(name));
+    known.map_or(name, |(_, known)| known).to_owned()
+}
+
+fn positive(name: &'static str, value: f64) -> Result<f64, MeasuredFault> {
+    let allowed = "it must be a number above zero";
+    let legal = value > 0.0 && value.is_finite();
+    let fault = || MeasuredFault::Value { name, value: value.to_string(), allowed };
+    legal.then_some(value).ok_or_else(fault)
+}
+
+fn point(row: Row, file: &str) -> Result<MeasuredPoint, MeasuredFault> {
+    let missing = |name| MeasuredFault::Row(format!("neither value of `{name}` is there"));
+    let (prompt, output) = (positive("isl", row.isl)?, positive("osl", row.osl)?);
+    let user = match (row.tok_s_per_user, row.tpot_ms) {
+        (Some(speed), _) => positive("tok_s_per_user", speed)?,
+        (None, Some(tpot)) => 1e3 / positive("tpot_ms", tpot)?,
+        (None, None) => return Err(missing("tok_s_per_user or tpot_ms")),
+    };
+    let per_gpu = match (row.output_tok_s_per_gpu, row.tok_s_per_gpu) {
+        (Some(rate), _) => positive("output_tok_s_per_gpu", rate)?,
+        (None, Some(rate)) => {
+            let rate = positive("tok_s_per_gpu", rate)?;
+            match row.metric.as_deref() {
+                Some("output") => rate,
+                Some("total") => rate * output / (prompt + output),
+                other => {
+                    let value = other.unwrap_or_default().to_owned();
+                    let allowed = "write total (prompt and output tokens) or output";
+                    return Err(MeasuredFault::Value { name: "metric", value, allowed });
+                }
+            }
+        }
+        (None, None) => return Err(missing("output_tok_s_per_gpu or tok_s_per_gpu")),
+    };
+    Ok(MeasuredPoint {
+        accelerator: known_as(&row.accelerator),
+        model: known_as(&row.model),
+        published_model: row.published_model.unwrap_or(row.model),
+        precision: row.precision.as_deref().and_then(precision),
+        speculative: row.speculative.map(|word| word == "yes" || word == "true"),
+        disaggregated: row.mode.map(|word| word == "disagg"),
+        prompt,
+        output,
+        gpus: row.gpus,
+        concurrency: row.concurrency,
+        tokens_per_second_per_user: user,
+        output_tokens_per_second_per_gpu: per_gpu,
+        measured: row.measured.unwrap_or_default(),
+        source: row.source.unwrap_or_else(|| file.to_owned()),
+    })
+}
+
+fn precision(word: &str) -> Option<Precision> {
+    match word.to_ascii_lowercase().as_str() {
+        "fp4" | "nvfp4" | "mxfp4" => Some(Precision::Fp4),
+        "fp8" => Some(Precision::Fp8),
+        "bf16" => Some(Precision::Bf16),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shipped_points_count_output_tokens() {
+        let points = measured_points();
+        assert_eq!(points.len(), 54);
+        let find = |published: f64, user: f64| {
+            let of = |p: &&MeasuredPoint| {
+                (p.total_tokens_per_second_per_gpu() / published - 1.0).abs() < 1e-9
+                    && p.tokens_per_second_per_user == user
+            };
+            points.iter().find(of).expect("a published point")
+        };
+        // 8k/1k: a ninth of the total; 1k/1k: a half.
+        let eight = find(14_952.0, 27.1);
+        assert!((eight.output_tokens_per_second_per_gpu - 14_952.0 / 9.0).abs() < 1e-9);
+        let one = find(14_659.0, 17.82);
+        assert!((one.output_tokens_per_second_per_gpu - 14_659.0 / 2.0).abs() < 1e-9);
+        assert_eq!((one.speculative, one.disaggregated), (Some(true), Some(true)));
+        // MLPerf counts output already.
+        let rubin = points.iter().find(|p| p.accelerator == "vera_rubin").expect("a point");
+        assert_eq!(rubin.output_tokens_per_second_per_gpu, 16_332.0);
+        assert!(points.iter().all(|p| !p.source.is_empty() && p.measured.len() >= 7));
+    }
+
+    #[test]
+    fn dumps_are_read_by_their_columns() {
+        let text = "system,model,precision,mode,isl,osl,concurrency,gpus,ttft_ms,tpot_ms,\
+                    output_tok_s_per_gpu,measured\n\
+                    b200_sxm,deepseek-ai/DeepSeek-V3,fp4,disagg,1024,1024,4096,12,5000,40,6800,\n";
+        let points = read(text.as_bytes(), "own.csv").unwrap();
+        assert_eq!((&*points[0].accelerator, &*points[0].model), ("b200", "deepseek_r1"));
+        assert_eq!(points[0].tokens_per_second_per_user, 25.0);
+        assert_eq!((&*points[0].source, &*points[0].measured), ("own.csv", ""));
+    }
+
+    #[test]
+    fn faults_say_where_and_what() {
+        let told = |text: &str| read(text.as_bytes(), "own.csv").unwrap_err().to_string();
+        let head = "system,model,isl,osl,tpot_ms,output_tok_s_per_gpu\n";
+        let below = told(&format!("# own\n{head}b200,m,1,1,20,1\nb200,m,1024,1024,-3,100\n"));
+        assert_eq!(below, "own.csv, line 4: `tpot_ms` is `-3`: it must be a number above zero");
+        let missing = told("system,model,isl\nb200,m,1\n");
+        assert!(missing.starts_with("own.csv, line 2: missing field `osl`. Columns"), "{missing}");
+        let word = told(&format!("{head}b200,m,long,1,1,1\n"));
+        assert!(word.starts_with("own.csv, line 2: invalid float"), "{word}");
+        let few = told(&format!("{head}b200,m\n"));
+        assert!(few.starts_with("own.csv, line 2: 2 values where the header has 6"), "{few}");
+        let head = "system,model,isl,osl,tpot_ms,tok_s_per_gpu,metric\n";
+        let metric = told(&format!("{head}b200,m,1,1,1,1,\n"));
+        assert!(metric.contains("`metric` is ``: write total"), "{metric}");
+    }
+}

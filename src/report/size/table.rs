@@ -1,0 +1,261 @@
+//! The table of sizes for a terminal: what is deployed, and what it takes.
+
+use super::{Row, SizeReport, short, time};
+use crate::engine::Layout;
+use crate::report::rounding::Scale;
+use crate::report::table::wrapped;
+use crate::stats::Estimate;
+use crate::study::{FACILITY_PUE, Observed, SizeLimit, Verification};
+
+/// Columns of the terminal.
+const WIDTH: usize = 100;
+/// Columns of the first block, the name first; the last one is the limit.
+const SIZES: [(&str, usize); 10] = [
+    ("accelerator", 17),
+    ("GPUs", 8),
+    ("units", 7),
+    ("layout", 16),
+    ("replicas", 10),
+    ("batch", 7),
+    ("TTFT P99", 9),
+    ("TPOT P99", 9),
+    ("load %", 8),
+    ("limit", 9),
+];
+/// Columns of the second block.
+const COSTS: [(&str, usize); 8] = [
+    ("", 17),
+    ("MW IT", 9),
+    ("MW site", 9),
+    ("USD/h", 11),
+    ("units USD/h", 13),
+    ("USD/M out", 11),
+    ("USD/M all", 11),
+    ("numbers", 10),
+];
+/// Columns of the third, of sizes that were verified.
+const CHECKS: [(&str, usize); 6] = [
+    ("verification", 17),
+    ("within SLO %", 15),
+    ("TTFT P99 ms", 15),
+    ("TPOT P99 ms", 15),
+    ("one fewer", 16),
+    ("verdict", 14),
+];
+
+/// The finding, the sizes and their cost, those that cannot serve the load, and what all of it
+/// rests on. The last line is how long it took: nothing else differs between two runs.
+#[must_use]
+pub fn size_table(report: &SizeReport<'_>) -> String {
+    let mut out = wrapped(&report.finding(), WIDTH, "") + "\n";
+    let rows = report.rows();
+    if !rows.is_empty() {
+        line(&mut out, &SIZES, SIZES.map(|(name, _)| name.to_owned()));
+        for row in &rows {
+            line(&mut out, &SIZES, sizes(row));
+        }
+        out.push('\n');
+        line(&mut out, &COSTS, COSTS.map(|(name, _)| name.to_owned()));
+        for row in &rows {
+            line(&mut out, &COSTS, costs(row));
+        }
+        out.push('\n');
+    }
+    if rows.iter().any(|row| row.check.is_some()) {
+        line(&mut out, &CHECKS, CHECKS.map(|(name, _)| name.to_owned()));
+        for row in &rows {
+            if let Some(check) = row.check {
+                line(&mut out, &CHECKS, checks(row, check));
+            }
+        }
+        out.push('\n');
+    }
+    let refused = report.refused();
+    if !refused.is_empty() {
+        out += "Cannot serve it\n";
+        for (on, reason) in &refused {
+            out += &wrapped(&format!("  {}: {reason}.", on.name), WIDTH, "    ");
+        }
+        out.push('\n');
+    }
+    for text in foundations(report, &rows) {
+        out += &wrapped(&text, WIDTH, "  ");
+    }
+    out
+}
+
+fn line<const N: usize>(out: &mut String, columns: &[(&str, usize); N], cells: [String; N]) {
+    let mut text = String::new();
+    for (index, (cell, (_, width))) in cells.iter().zip(columns).enumerate() {
+        // The name stands left, figures stand right.
+        text += &match index {
+            0 => format!("{cell:<width$}"),
+            _ => format!(" {cell:>0$}", width - 1),
+        };
+    }
+    *out += text.trim_end();
+    out.push('\n');
+}
+
+/// GPUs of a replica, and its attention ranks where there are several.
+fn layout(layout: &Layout, ranks: u32) -> String {
+    match ranks {
+        0 | 1 => layout.gpus.to_string(),
+        ranks => format!("{}/{ranks}", layout.gpus),
+    }
+}
+
+fn sizes(row: &Row<'_>) -> [String; 10] {
+    let (sized, seen) = (row.sized, &row.sized.seen);
+    let precision = format!("{:?}", sized.layout.precision).to_lowercase();
+    let decode = layout(&sized.layout, sized.ranks);
+    let percent = |share: f64| format!("{:.0}", share * 100.0);
+    let (place, replicas, load) = match &sized.prefill_layout {
+        None => (format!("{decode} {precision}"), sized.replicas.to_string(), percent(sized.eta)),
+        Some(entry) => (
+            format!("{}+{decode} {precision}", layout(entry, sized.prefill_ranks)),
+            format!("{}P{}D", sized.prefill_replicas, sized.replicas),
+            format!("{}+{}", percent(sized.prefill_load), percent(sized.eta)),
+        ),
+    };
+    // The pool that could not be smaller for a reason beyond being whole says what limits.
+    let limit = match (sized.prefill_limit, sized.limit) {
+        (Some(entry), SizeLimit::WholeReplica) => entry,
+        (_, limit) => limit,
+    };
+    [
+        row.on.name.to_owned(),
+        sized.gpus.to_string(),
+        row.cost.units.to_string(),
+        place,
+        replicas,
+        short(seen.batch * f64::from(sized.ranks)),
+        short(seen.ttft_p99.mean * 1e3),
+        short(seen.tpot_p99.mean * 1e3),
+        load,
+        match limit {
+            SizeLimit::WholeReplica => "whole".to_owned(),
+            SizeLimit::Saturation => "full".to_owned(),
+            other => other.word().to_owned(),
+        },
+    ]
+}
+
+fn costs(row: &Row<'_>) -> [String; 8] {
+    let cost = row.cost;
+    // Two digits at least, however small.
+    let power = |megawatts: f64| {
+        if megawatts < 0.1 { format!("{megawatts:.4}") } else { short(megawatts) }
+    };
+    let dollars = |value: f64| if value < 0.1 { format!("{value:.4}") } else { short(value) };
+    [
+        row.on.name.to_owned(),
+        power(cost.it_megawatts),
+        power(cost.facility_megawatts),
+        short(cost.dollars_per_hour),
+        short(cost.dollars_per_hour_of_units),
+        dollars(cost.dollars_per_million_output),
+        dollars(cost.dollars_per_million_total),
+        row.on.accelerator.provenance().word().to_owned(),
+    ]
+}
+
+fn checks(row: &Row<'_>, check: &Verification) -> [String; 6] {
+    let scaled = |of: Estimate, factor: f64| {
+        let (mean, standard_error) = (of.mean * factor, of.standard_error * factor);
+        Scale::ONE.estimate(Estimate { mean, standard_error })
+    };
+    let fewer = |seen: &Observed| if seen.holds() { "holds" } else { "breaks" };
+    let words: Vec<String> = match (&row.sized.prefill_layout, check.fewer) {
+        (None, [decode, _]) => decode.iter().map(|seen| fewer(seen).to_owned()).collect(),
+        (Some(_), [decode, prefill]) => [("P", prefill), ("D", decode)]
+            .iter()
+            .filter_map(|(name, seen)| Some(format!("{name} {}", fewer(seen.as_ref()?))))
+            .collect(),
+    };
+    [
+        row.on.name.to_owned(),
+        scaled(check.seen.attainment, 100.0),
+        scaled(check.seen.ttft_p99, 1e3),
+        scaled(check.seen.tpot_p99, 1e3),
+        if words.is_empty() { "none fewer".to_owned() } else { words.join(", ") },
+        if check.verified() { "verified".to_owned() } else { "not verified".to_owned() },
+    ]
+}
+
+/// What the figures rest on.
+fn foundations(report: &SizeReport<'_>, rows: &[Row<'_>]) -> Vec<String> {
+    let question = report.question;
+    let (means, limits) = (question.class.calls.means(), question.class.limits);
+    let mut lines = vec![
+        format!(
+            "Load: {} requests/s of {} prompt tokens ({} % cached) and {} output tokens on \
+             average to {}; SLO: TTFT {} and TPOT {} at the 99th percentile. Software of {}.",
+            short(question.rate),
+            short(means.prompt),
+            short(100.0 * means.cached / means.prompt),
+            short(means.output),
+            question.llm.label,
+            time(limits.ttft_p99.0),
+            time(limits.tpot_p99.0),
+            report.software,
+        ),
+        format!(
+            "Layout: GPUs of a replica / attention ranks; with prefill apart those of a prefill \
+             and of a decode replica. Batch: sequences of a replica that decodes. Load: share of \
+             what the replicas could do at most within the SLO by closed form. Units: whole racks \
+             or nodes that hold the replicas. Power and rent are for the GPUs with their part of \
+             a unit's spare ones; rent is that of three years, in the middle of its range; site \
+             is IT times a PUE of {FACILITY_PUE:.2}."
+        ),
+    ];
+    let brackets = rows.iter().filter_map(|row| {
+        let broken = row.sized.eta_broken?;
+        Some((row, broken))
+    });
+    let widest = brackets.max_by(|(a, x), (b, y)| (x / a.sized.eta).total_cmp(&(y / b.sized.eta)));
+    if let Some((row, broken)) = widest {
+        lines.push(format!(
+            "Sizes are found to whole replicas (to 0.5 % above 200). The widest step between a \
+             load that holds and one that does not: {} to {} % on {}.",
+            short(100.0 * row.sized.eta),
+            short(100.0 * broken),
+            row.on.name
+        ));
+    }
+    lines.push(
+        "Fitted: step times fitted to measurements of this hardware or its generation; bound: \
+         inherited from other hardware by assumption. GPUs must be up: failures are not in it."
+            .to_owned(),
+    );
+    let late = rows.iter().filter(|row| row.on.accelerator.available > report.software);
+    let late: Vec<&str> = late.map(|row| row.on.name).collect();
+    if !late.is_empty() {
+        lines.push(format!("Not yet delivered at that date: {}.", late.join(", ")));
+    }
+    lines.extend(sample(rows));
+    lines.push(format!(
+        "Seed {}, sparkgap {}. {:.1} s.",
+        question.seed,
+        env!("CARGO_PKG_VERSION"),
+        report.seconds
+    ));
+    lines
+}
+
+fn sample(rows: &[Row<'_>]) -> Option<String> {
+    let check = rows.iter().find_map(|row| row.check)?;
+    let part = rows.iter().filter_map(|row| row.check).any(|check| {
+        let (all, simulated) = check.clusters;
+        simulated < all
+    });
+    let part = match part {
+        true => " Of the largest deployments some clusters stand for all.",
+        false => "",
+    };
+    Some(format!(
+        "Verification: {} repetitions of the whole load on fresh seeds; ± is one standard error \
+         over independent runs; one replica fewer of a kind on the same seeds.{part}",
+        check.replications
+    ))
+}

@@ -1,0 +1,190 @@
+//! How many GPUs a load needs at its promises: for each accelerator the layout, the replicas and
+//! the ratio of prefill to decode with the fewest GPUs, by simulation; and the check of such a size
+//! at the whole load.
+//!
+//! Candidates come from the closed forms of [`super::layouts`], which bound what a replica can do.
+//! They are simulated in the order of the GPUs that they need at least, until no other can need
+//! fewer than the best one found. What all of it costs is in `cost`. Failures of hardware are not
+//! here: these GPUs must be up.
+
+mod candidate;
+mod cost;
+mod search;
+mod trial;
+mod verify;
+
+use rayon::prelude::*;
+
+pub use cost::{FACILITY_PUE, SizeCost, installed_units, size_cost};
+pub use trial::Observed;
+pub use verify::{Verification, verify_size};
+
+use super::{ServingMode, Watch};
+use crate::demand::Interarrival;
+use crate::engine::{CallClass, ClusterModel, Layout};
+use crate::hardware::{Accelerator, Llm, Precision, Provenance};
+use crate::study::speed_doubt;
+use crate::units::Seconds;
+
+/// An accelerator in question.
+#[derive(Debug, Clone)]
+pub struct SizedAccelerator<'a> {
+    /// Its name in the catalogue.
+    pub name: &'a str,
+    /// What it is.
+    pub accelerator: &'a Accelerator,
+    /// What all step times are divided by: software since the fit times `realised`.
+    pub speed: f64,
+    /// Formats of the weights that may be used; at least one.
+    pub precisions: Vec<Precision>,
+}
+
+/// What is to be served.
+#[derive(Debug, Clone)]
+pub struct SizeQuestion<'a> {
+    /// Where it may be served.
+    pub accelerators: Vec<SizedAccelerator<'a>>,
+    /// The model, already scaled to its size.
+    pub llm: &'a Llm,
+    /// The calls and their promises, both finite, without patience.
+    pub class: CallClass,
+    /// Calls per second, above zero.
+    pub rate: f64,
+    /// Law of the gaps between them.
+    pub gaps: Interarrival,
+    /// Ways of serving that are allowed; at least one.
+    pub modes: Vec<ServingMode>,
+    /// Seed of every random stream; the size is confirmed on the next one.
+    pub seed: u64,
+}
+
+/// What keeps a size from being smaller.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SizeLimit {
+    /// One replica is the least that can be had.
+    WholeReplica,
+    /// With fewer replicas the time to first token breaks first.
+    Ttft,
+    /// With fewer replicas the time per output token breaks first.
+    Tpot,
+    /// With fewer replicas the contexts would not fit.
+    Memory,
+    /// Fewer replicas would be saturated.
+    Saturation,
+}
+
+impl SizeLimit {
+    /// As tables and files print it.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::WholeReplica => "one replica",
+            Self::Ttft => "TTFT",
+            Self::Tpot => "TPOT",
+            Self::Memory => "memory",
+            Self::Saturation => "saturation",
+        }
+    }
+}
+
+/// The deployment with the fewest GPUs that was found on an accelerator.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SizedDeployment {
+    /// The replica that decodes (and, aggregated, prefills).
+    pub layout: Layout,
+    /// Its attention ranks.
+    pub ranks: u32,
+    /// How many there are.
+    pub replicas: u64,
+    /// The replica that prefills for them; none where it is aggregated.
+    pub prefill_layout: Option<Layout>,
+    /// Its attention ranks; 0 where there is none.
+    pub prefill_ranks: u32,
+    /// How many there are; 0 where it is aggregated.
+    pub prefill_replicas: u64,
+    /// GPUs of all replicas.
+    pub gpus: u64,
+    /// The load as a share of what the closed form says the replicas that decode could do at most
+    /// within the promises.
+    pub eta: f64,
+    /// The same at the next smaller number of replicas that was tried and did not hold; none where
+    /// none was: one replica is the least, or fewer would be saturated.
+    pub eta_broken: Option<f64>,
+    /// The load as a share of what the prefill replicas could do at most; 0 where there are none.
+    pub prefill_load: f64,
+    /// What keeps the replicas that decode from being fewer.
+    pub limit: SizeLimit,
+    /// The same of the prefill replicas.
+    pub prefill_limit: Option<SizeLimit>,
+    /// What its calls experience, in the runs that confirmed it. More than 32 engine replicas
+    /// (attention ranks) are read off 32 at the same load each.
+    pub seen: Observed,
+    /// Candidates by closed form, and those of them that were simulated.
+    pub candidates: (u32, u32),
+    /// The whole of it, as the engine sees it.
+    pub model: ClusterModel,
+}
+
+/// Why an accelerator cannot serve the load at any size.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Refusal {
+    /// The weights do not fit into what one replica can have.
+    Weights {
+        /// Bytes of the weights, in the smallest format allowed.
+        needed: f64,
+        /// GPUs of the widest replica.
+        gpus: u32,
+        /// Bytes of memory of these.
+        memory: f64,
+    },
+    /// No layout holds the context of the calls: a mean one and the 99th percentile of prompts.
+    Context {
+        /// That prompt, tokens.
+        tokens: f64,
+    },
+    /// A lone call breaks the promise for TTFT on every layout.
+    Ttft {
+        /// TTFT of a prompt at the 99th percentile on the fastest one.
+        lone: Seconds,
+    },
+    /// A lone call breaks the promise for TPOT on every layout.
+    Tpot {
+        /// Its time per output token on the fastest one.
+        lone: Seconds,
+    },
+    /// No number of replicas that was tried keeps the promises, though a lone call is within them.
+    NoLoad,
+}
+
+/// What is found for an accelerator.
+pub type Sizing = Result<SizedDeployment, Refusal>;
+
+/// How far the numbers of an accelerator are backed by measurement.
+#[must_use]
+pub fn size_provenance(accelerator: &Accelerator) -> Provenance {
+    accelerator.provenance()
+}
+
+/// Factor by which the GPUs may be more or fewer because step times are fitted or inherited: the
+/// inverse of the lower end of the doubt about its speed. `None` where that is taken as known.
+#[must_use]
+pub fn fit_error_factor(accelerator: &Accelerator) -> Option<f64> {
+    let factor = 1.0 / speed_doubt(accelerator).0;
+    (factor > 1.0).then_some(factor)
+}
+
+/// Sizes every accelerator of the question, in their order, on all cores. The result does not
+/// depend on the number of threads. `None` when `watch` stopped it.
+///
+/// # Panics
+/// When the books of a replica do not balance: a defect of the engine.
+#[must_use]
+pub fn size(question: &SizeQuestion<'_>, watch: Watch<'_>) -> Option<Vec<Sizing>> {
+    (watch.begun)(question.accelerators.len() as u64);
+    let one = |sized: &SizedAccelerator<'_>| {
+        let found = (!watch.stopped()).then(|| search::best(question, sized));
+        (watch.done)();
+        found
+    };
+    question.accelerators.par_iter().map(one).collect()
+}

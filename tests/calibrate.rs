@@ -1,0 +1,152 @@
+//! Calibration on request logs: a log that the engine wrote with a known step time gives it back,
+//! and what cannot be used is refused with its place and its fix.
+
+use std::fs;
+use std::path::Path;
+use std::process::Output;
+
+use assert_cmd::Command;
+use sparkgap::engine::{Completion, Observer, Replica, Request};
+use sparkgap::hardware::StepTime;
+use sparkgap::study::{
+    CalibrationFault, EngineLimits, ServedCall, StepCoefficients, fit_all, hold_out,
+};
+use sparkgap::time::EngineTime;
+
+const LIMITS: EngineLimits = EngineLimits { max_sequences: 24, token_budget: 512, kv_tokens: None };
+/// Base, floor, of a token, of a sequence, of a context token.
+const TRUTH: StepCoefficients =
+    StepCoefficients { seconds: [4e-3, 9e-3, 8e-5, 2e-5, 3e-7], kv_tokens: 1_000_000 };
+
+struct Log(Vec<ServedCall>);
+
+impl Observer for Log {
+    fn finished(&mut self, done: &Completion) {
+        let call = &mut self.0[done.id as usize];
+        call.first_token = done.first_token.seconds();
+        call.last_token = done.finish.seconds();
+    }
+}
+
+/// A log of so many requests, spread by a fixed sequence without a generator of chance.
+fn log(count: u32) -> Vec<ServedCall> {
+    let mut arrival = 0;
+    let calls = (0..count).map(|id| {
+        arrival += 40_000_000_000 + u64::from(id * 7_919 % 101) * 1_500_000_000;
+        let (prompt, output) = (40 + id * 4_801 % 700, 20 + id * 1_301 % 60);
+        let arrival = EngineTime(arrival - 40_000_000_000);
+        ServedCall { arrival, prompt, output, first_token: 0.0, last_token: 0.0 }
+    });
+    let mut log = Log(calls.collect());
+    let replica = TRUTH.replica(&LIMITS);
+    let step_time = StepTime::new(&TRUTH.roofline());
+    let mut replica = Replica::new(&step_time, &replica.scheduler, TRUTH.kv_tokens);
+    for (id, call) in log.0.iter().enumerate() {
+        assert!(replica.enqueue(id as u32, Request::new(call.arrival, call.prompt, call.output)));
+    }
+    replica.finish(&mut log);
+    log.0
+}
+
+#[test]
+fn the_step_time_of_a_log_is_found_again() {
+    let calls = log(80);
+    let found = hold_out(&calls, &LIMITS).unwrap();
+    println!("{found:?}");
+    // First tokens well below a second hardly count in the fit.
+    for (errors, allowed) in found.errors.iter().zip([0.2, 0.03, 0.03]) {
+        assert!(errors.iter().all(|error| error.abs() < allowed), "{:?}", found.errors);
+    }
+    // Single terms trade against each other; what steps cost does not.
+    let fitted = fit_all(&calls, &LIMITS).unwrap();
+    let (ours, truth) = (fitted.coefficients.roofline(), TRUTH.roofline());
+    let steps = [(4.0, 1_500.0, 0.0), (16.0, 6_000.0, 0.0), (8.0, 3_000.0, 504.0)];
+    for (decode, context, prompt) in steps {
+        let ratio = ours.seconds(decode, context, prompt, 0.0, 0.0)
+            / truth.seconds(decode, context, prompt, 0.0, 0.0);
+        assert!((ratio - 1.0).abs() < 0.06, "{decode} {context} {prompt}: {ratio}");
+    }
+    assert!(fitted.loss < 0.02, "{}", fitted.loss);
+}
+
+#[test]
+fn the_step_time_of_one_step_by_hand() {
+    let roofline = TRUTH.roofline();
+    // 10 sequences and no prompt: 4 ms, the floor of 9 ms, 10 x 20 us, 5,000 x 0.3 us.
+    assert!((roofline.seconds(10.0, 5_000.0, 0.0, 0.0, 0.0) - 14.7e-3).abs() < 1e-9);
+    // 490 prompt tokens more: 500 tokens of 80 us are above the floor.
+    assert!((roofline.seconds(10.0, 5_000.0, 490.0, 0.0, 0.0) - 45.7e-3).abs() < 1e-9);
+}
+
+#[test]
+fn a_log_that_is_too_short_or_too_long_for_its_memory_is_refused() {
+    let calls = log(41);
+    assert_eq!(hold_out(&calls[..39], &LIMITS), Err(CalibrationFault::TooFew(39)));
+    let limits = EngineLimits { kv_tokens: Some(100), ..LIMITS };
+    assert!(matches!(fit_all(&calls, &limits), Err(CalibrationFault::TooLong { .. })));
+}
+
+fn line(call: &ServedCall) -> String {
+    let arrival = call.arrival.seconds();
+    format!(
+        "{{\"arrival_time\": {}, \"input_toks\": {}, \"output_toks\": {}, \"queued_ts\": {}, \
+         \"first_token_ts\": {}, \"last_token_ts\": {}}}\n",
+        1e6 + arrival,
+        call.prompt,
+        call.output,
+        50.0 + arrival,
+        50.0 + call.first_token,
+        50.0 + call.last_token
+    )
+}
+
+fn calibrate(folder: &Path, arguments: &[&str]) -> Output {
+    let mut command = Command::cargo_bin("sparkgap").unwrap();
+    command.current_dir(folder).arg("calibrate").arg("log.jsonl").args(arguments);
+    command.output().unwrap()
+}
+
+#[test]
+fn the_command_prints_and_writes_what_it_found() {
+    let folder = tempfile::tempdir().unwrap();
+    let text: String = log(44).iter().map(line).collect();
+    fs::write(folder.path().join("log.jsonl"), text).unwrap();
+    let meta = "{\"engine_kwargs\": {\"max_num_seqs\": 24, \"max_num_batched_tokens\": 512}}";
+    fs::write(folder.path().join("meta.json"), meta).unwrap();
+    let output = calibrate(folder.path(), &["--out", "mine.ron", "--json"]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let found: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(found["hold_out"].as_array().unwrap().len(), 12);
+    assert_eq!(found["coefficients"].as_array().unwrap().len(), 5);
+    assert!(found["limits_from"].as_str().unwrap().contains("sequences from meta.json"));
+    let written = fs::read_to_string(folder.path().join("mine.ron")).unwrap();
+    assert!(written.contains("per_context_token") && written.contains("hold_out"), "{written}");
+}
+
+#[test]
+fn what_cannot_be_calibrated_on_is_refused_at_the_door() {
+    let folder = tempfile::tempdir().unwrap();
+    let log: Vec<String> = log(44).iter().map(line).collect();
+    let refused = |text: &str, arguments: &[&str], said: &[&str]| {
+        fs::write(folder.path().join("log.jsonl"), text).unwrap();
+        let output = calibrate(folder.path(), arguments);
+        let error = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(2), "{error}");
+        assert!(said.iter().all(|part| error.contains(part)), "{said:?} in {error}");
+    };
+    let limits = ["--max-sequences", "24", "--token-budget", "512"];
+    let whole = log.concat();
+    refused(&whole, &[], &["log.jsonl", "--max-sequences"]);
+    refused(&whole, &["--max-sequences", "24"], &["--token-budget"]);
+    refused(&whole, &["--max-sequences", "24", "--token-budget", "2"], &["24 sequences"]);
+    refused("", &limits, &["log.jsonl", "empty"]);
+    refused(&log[0], &limits, &["log.jsonl", "1 requests", "at least 40"]);
+    let blind = whole.replacen("\"queued_ts\"", "\"other\"", 1);
+    refused(&blind, &limits, &["request 1", "queued_ts"]);
+    let late = whole.replacen("\"queued_ts\": 50", "\"queued_ts\": 5000", 1);
+    refused(&late, &limits, &["request 1", "first_token_ts"]);
+    let swapped = log[1].clone() + &log[0] + &log[2..].concat();
+    refused(&swapped, &limits, &["log.jsonl, line 2", "sort the rows"]);
+    let small = [&limits[..], &["--kv-tokens", "128"]].concat();
+    refused(&whole, &small, &["--kv-tokens", "request"]);
+}

@@ -1,0 +1,142 @@
+//! The command as it is typed: what it prints and writes, and what it refuses.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Output};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+fn frontier(folder: &Path, arguments: &[&str]) -> Output {
+    let mut program = Command::new(assert_cmd::cargo::cargo_bin!("sparkgap"));
+    let folder = folder.to_str().expect("a plain path");
+    program.args(["frontier", "--out", folder]).args(arguments).output().expect("it starts")
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).expect("UTF-8")
+}
+
+#[test]
+fn table_csv_and_charts_say_what_each_result_is() {
+    let folder = TempDir::new().expect("room");
+    let names = ["--accelerator", "gb200,vera_rubin", "--mode", "disaggregated"];
+    let output = frontier(folder.path(), &names);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let table = text(&output.stdout);
+    assert!(table.starts_with("DeepSeek-R1: At 50 tokens/s per user "), "{table}");
+    for part in ["fitted", "bound", "measured", "GB200 NVL72, fp4", "computed", "2026-03-23"] {
+        assert!(table.contains(part), "no `{part}` in {table}");
+    }
+    assert!(table.lines().all(|line| line.chars().count() <= 110), "{table}");
+    let mut files: Vec<String> = fs::read_dir(folder.path())
+        .expect("a folder")
+        .map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned())
+        .collect();
+    files.sort();
+    assert_eq!(files, ["frontier.csv", "frontier_deepseek_r1.png", "frontier_deepseek_r1.svg"]);
+    let csv = fs::read(folder.path().join("frontier.csv")).expect("written");
+    let mut reader = csv::Reader::from_reader(&*csv);
+    let header = reader.headers().expect("a header").clone();
+    let column = |name: &str| header.iter().position(|own| own == name).expect("a column");
+    let [tag, output, total] =
+        ["provenance", "output_tokens_per_s_per_gpu", "total_tokens_per_s_per_gpu"].map(column);
+    let mut tags = Vec::new();
+    for row in reader.records() {
+        let row = row.expect("a whole row");
+        let number = |index: usize| row[index].parse::<f64>().expect("a number");
+        // 8,192 prompt tokens for 1,024: a ninth of all tokens is output.
+        assert!((number(total) / number(output) - 9.0).abs() < 1e-9);
+        tags.push(row[tag].to_owned());
+    }
+    tags.dedup();
+    assert_eq!(tags, ["fitted", "bound", "measured"]);
+}
+
+#[test]
+fn results_do_not_depend_on_threads() {
+    let run = |threads: &str| {
+        let folder = TempDir::new().expect("room");
+        let names = ["--accelerator", "b200,gb300", "--threads", threads, "--json"];
+        let output = frontier(folder.path(), &names);
+        assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+        let files = ["frontier.csv", "frontier_deepseek_r1.png", "frontier_deepseek_r1.svg"];
+        let read = |name: &str| fs::read(folder.path().join(name)).expect("written");
+        (output.stdout, files.map(read))
+    };
+    assert!(run("1") == run("2"), "bytes differ");
+}
+
+#[test]
+fn json_has_the_figures_of_the_table() {
+    let folder = TempDir::new().expect("room");
+    let options = ["--accelerator", "gb300", "--speed", "30,5000", "--json", "--no-charts"];
+    let output = frontier(folder.path(), &options);
+    let json: Value = serde_json::from_slice(&output.stdout).expect("valid JSON");
+    let curve = &json["models"][0]["curves"][0];
+    assert_eq!(curve["provenance"], "fitted");
+    let [slow, fast] = [&curve["points"][0], &curve["points"][1]];
+    assert_eq!((&slow["reached"], &fast["reached"]), (&true.into(), &false.into()));
+    let number = |name: &str| slow[name].as_f64().expect("a number");
+    let per_gpu = number("output_tokens_per_s_per_gpu");
+    // 2.12 kW and 4.55 USD an hour.
+    let per_mw = number("output_tokens_per_s_per_mw_it");
+    assert!((per_mw / (per_gpu / 2_120.0 * 1e6) - 1.0).abs() < 1e-9);
+    let price = number("usd_per_million_output_tokens");
+    let rent = curve["rent_usd_per_gpu_hour"].as_f64().expect("a number");
+    assert!((price / (rent / 3_600.0 / per_gpu * 1e6) - 1.0).abs() < 1e-9);
+    assert!(!folder.path().join("frontier_deepseek_r1.png").exists());
+}
+
+#[test]
+fn own_measurements_stand_beside_the_published_ones() {
+    let folder = TempDir::new().expect("room");
+    let file = folder.path().join("own.csv");
+    let rows = "system,model,precision,isl,osl,tpot_ms,output_tok_s_per_gpu,measured\n\
+                gb300,deepseek-ai/DeepSeek-R1,fp4,8192,1024,25,1234.5,2026-11-20\n";
+    fs::write(&file, rows).expect("room");
+    let file = file.to_str().expect("a plain path");
+    let options = ["--accelerator", "gb300", "--no-charts", "--measured", file];
+    let table = text(&frontier(folder.path(), &options).stdout);
+    let row = table.lines().find(|line| line.contains("2026-11-20")).expect("the row");
+    assert!(row.contains("40.0") && row.contains("measured"), "{row}");
+    assert!(row.contains("1230") || row.contains("1235") || row.contains("1234"), "{row}");
+}
+
+#[test]
+fn what_cannot_be_meant_is_refused_with_the_fix() {
+    let folder = TempDir::new().expect("room");
+    let own = folder.path().join("own.csv");
+    fs::write(&own, "system,model,isl,osl,tpot_ms,output_tok_s_per_gpu\nb200,m,1,1,-1,1\n")
+        .expect("room");
+    let own = own.to_str().expect("a plain path");
+    let cases: [(&[&str], i32, &str); 6] = [
+        (&["--accelerator", "gb30"], 2, "did you mean `gb300`?"),
+        (&["--model", "llama"], 2, "there is no model `llama`"),
+        (&["--speed", "0"], 2, "it must be a number above zero"),
+        (&["--measured", own], 2, "own.csv, line 2: `tpot_ms` is `-1`"),
+        (&["--measured", "/nowhere/own.csv"], 1, "cannot be read"),
+        (&["--accelerator", "h100"], 2, "none of these accelerators serves"),
+    ];
+    for (arguments, code, words) in cases {
+        let output = frontier(folder.path(), arguments);
+        let said = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}: {said}");
+        assert!(said.contains(words) && !said.contains("panicked"), "{arguments:?}: {said}");
+        assert!(output.stdout.is_empty(), "{arguments:?}");
+    }
+}
+
+#[test]
+fn a_scenario_lends_its_accelerators_and_rents() {
+    let folder = TempDir::new().expect("room");
+    let options = ["--accelerator", "gb300", "--no-charts", "--json", "--scenario", "muse_spark"];
+    let rent = |more: &[&str]| {
+        let output = frontier(folder.path(), &[&options, more].concat());
+        assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+        let json: Value = serde_json::from_slice(&output.stdout).expect("valid JSON");
+        json["models"][0]["curves"][0]["rent_usd_per_gpu_hour"].as_f64().expect("a number")
+    };
+    assert_eq!(rent(&["--set", "hardware.gb300.rent=9 USD/gpu-h"]), 9.0);
+    assert!(rent(&[]) < 9.0);
+}
