@@ -72,7 +72,7 @@ pub enum PointLimit {
     Ttft,
     /// The context memory.
     Memory,
-    /// The batch that was asked for, or [`SEQUENCES_PER_GPU`].
+    /// The batch that was asked for, or the most sequences of a GPU.
     Batch,
     /// The tokens of a step: prompts could not keep up.
     TokenBudget,
@@ -165,7 +165,7 @@ pub fn best_precision(accelerator: &Accelerator) -> Precision {
 
 /// Layouts of one replica whose weights fit: 1, 2, 4, ... GPUs up to what a unit serves within one
 /// scale-up domain (and that number itself), for models with experts in 1, 2, 4, ... attention
-/// ranks of at most [`WIDEST_RANK`] GPUs. In the precisions given, or in the fastest one.
+/// ranks of at most 8 GPUs. In the precisions given, or in the fastest one.
 #[must_use]
 pub fn layouts(
     accelerator: &Accelerator,
