@@ -114,6 +114,7 @@ pub(super) fn validate(arguments: &ValidateArguments) -> Result<(), Failure> {
     let fitted = if arguments.fit { Some(refit(&rows, start, stop)?) } else { None };
     let errors = errors_of(&rows, &start);
     let validation = Validation {
+        folder: arguments.folder.display().to_string(),
         rows: &rows,
         shipped: &errors,
         fitted: fitted.as_ref(),

@@ -21,26 +21,40 @@ static POINTS: LazyLock<Vec<MeasuredPoint>> = LazyLock::new(|| {
 /// First bytes of a gzip file.
 const GZIP: [u8; 2] = [0x1f, 0x8b];
 
-/// Names of systems and models in public dumps, and what the catalogue calls them. DeepSeek-V3 and
-/// R1 are one architecture; so are Llama 3.1 and 3.3 of one size.
-const KNOWN_AS: [(&str, &str); 17] = [
+/// Names of systems in public dumps, where the catalogue has another.
+const SYSTEMS: [(&str, &str); 5] = [
     ("h100_sxm", "h100"),
     ("h200_sxm", "h200"),
     ("b200_sxm", "b200"),
     ("b300_sxm", "b300"),
     ("vr200", "vera_rubin"),
-    ("deepseek-ai/DeepSeek-R1", "deepseek_r1"),
-    ("deepseek-ai/DeepSeek-V3", "deepseek_r1"),
-    ("nvidia/DeepSeek-R1-NVFP4", "deepseek_r1"),
-    ("nvidia/DeepSeek-V3.1-NVFP4", "deepseek_r1"),
-    ("openai/gpt-oss-120b", "gpt_oss_120b"),
-    ("meta-llama/Llama-3.1-70B", "llama_70b"),
-    ("meta-llama/Llama-3.3-70B-Instruct", "llama_70b"),
-    ("meta-llama/Llama-3.1-405B", "llama_405b"),
-    ("meta-llama/Llama-3.1-8B-Instruct", "llama_8b"),
-    ("nvidia/Llama-3.1-8B-Instruct-FP8", "llama_8b"),
-    ("moonshotai/Kimi-K2.5", "kimi_k2"),
-    ("deepseek-ai/DeepSeek-V4-Pro", "deepseek_v4_pro"),
+];
+
+/// How the names of models begin in dumps, without their publishers, and what the catalogue calls
+/// them. DeepSeek-V3 and R1 are one architecture; so are Llama 3.1 and 3.3 of one size.
+const MODELS: [(&str, &str); 22] = [
+    ("deepseek-v3.2", "deepseek_v32"),
+    ("deepseek-v3", "deepseek_r1"),
+    ("deepseek-r1", "deepseek_r1"),
+    ("deepseek-v4-pro", "deepseek_v4_pro"),
+    ("kimi-k2", "kimi_k2"),
+    ("minimax-m2", "minimax_m2"),
+    ("glm-5", "glm_5"),
+    ("glm-4.6", "glm_46"),
+    ("gpt-oss-120b", "gpt_oss_120b"),
+    ("gpt-oss-20b", "gpt_oss_20b"),
+    ("qwen3-235b", "qwen3_235b"),
+    ("qwen3-32b", "qwen3_32b"),
+    ("qwen3-30b", "qwen3_30b"),
+    ("qwen3-8b", "qwen3_8b"),
+    ("qwen3-coder-480b", "qwen3_480b"),
+    ("qwen3.5-397b", "qwen35_397b"),
+    ("llama-2-70b", "llama2_70b"),
+    ("llama-3.1-70b", "llama_70b"),
+    ("llama-3.3-70b", "llama_70b"),
+    ("llama-3.1-8b", "llama_8b"),
+    ("llama-3.1-405b", "llama_405b"),
+    ("llama-4-maverick", "llama4_maverick"),
 ];
 
 /// One measured operating point.
@@ -199,9 +213,21 @@ fn reason(cause: &csv::Error) -> String {
     }
 }
 
-fn known_as(name: &str) -> String {
-    let known = KNOWN_AS.iter().find(|(published, _)| published.eq_ignore_ascii_case(name));
-    known.map_or(name, |(_, known)| known).to_owned()
+/// What the catalogue calls a system of a public dump; the name itself where it has no other.
+#[must_use]
+pub fn accelerator_known_as(name: &str) -> &str {
+    let known = SYSTEMS.iter().find(|(published, _)| published.eq_ignore_ascii_case(name));
+    known.map_or(name, |(_, known)| known)
+}
+
+/// What the catalogue calls a model of a public dump, whatever its publisher and variant; none
+/// where it has no model of that shape. Distilled models have the shape of another one.
+#[must_use]
+pub fn model_known_as(name: &str) -> Option<&'static str> {
+    let short = name.rsplit('/').next().unwrap_or(name).to_ascii_lowercase();
+    let begins = |(published, _): &&(&str, &str)| short.starts_with(published);
+    let known = MODELS.iter().find(begins).filter(|_| !short.contains("distill"));
+    known.map(|(_, known)| *known)
 }
 
 fn positive(name: &'static str, value: f64) -> Result<f64, MeasuredFault> {
@@ -236,8 +262,8 @@ fn point(row: Row, file: &str) -> Result<MeasuredPoint, MeasuredFault> {
         (None, None) => return Err(missing("output_tok_s_per_gpu or tok_s_per_gpu")),
     };
     Ok(MeasuredPoint {
-        accelerator: known_as(&row.accelerator),
-        model: known_as(&row.model),
+        accelerator: accelerator_known_as(&row.accelerator).to_owned(),
+        model: model_known_as(&row.model).unwrap_or(&row.model).to_owned(),
         published_model: row.published_model.unwrap_or(row.model),
         precision: row.precision.as_deref().and_then(precision),
         speculative: row.speculative.map(|word| word == "yes" || word == "true"),

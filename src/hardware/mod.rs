@@ -15,7 +15,10 @@ mod step_time;
 pub use accelerator::{Accelerator, Efficiency, Failures, Precision, SoftwareCurve, Unit};
 pub use catalogue::{accelerators, catalogue_text, models};
 pub use llm::{Attention, Experts, Llm};
-pub use measured::{MeasuredError, MeasuredFault, MeasuredPoint, measured_points, read_measured};
+pub use measured::{
+    MeasuredError, MeasuredFault, MeasuredPoint, accelerator_known_as, measured_points,
+    model_known_as, read_measured,
+};
 pub use peers::{CHUNK_SIZES, Chunk, Peers};
 pub use provenance::Provenance;
 pub use roofline::{MEMORY_SHARE, Roofline, Width, kv_capacity};

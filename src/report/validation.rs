@@ -15,6 +15,8 @@ const WEAK: f64 = 0.3;
 
 /// All that was compared.
 pub struct Validation<'a> {
+    /// Where they are from.
+    pub folder: String,
     /// The recorded runs.
     pub rows: &'a [Row<'a>],
     /// Errors with the efficiencies that ship, in the order of the rows.
@@ -192,6 +194,11 @@ impl Validation<'_> {
         rows
     }
 
+    /// Whether these are as many runs as those that the shipped fit was made of.
+    fn of_the_shipped_fit(&self) -> bool {
+        self.fitted_rows() == FittedCoefficients::shipped().runs as usize
+    }
+
     /// How many runs are fitted: those that are predicted and possible.
     fn fitted_rows(&self) -> usize {
         let fitted =
@@ -218,7 +225,11 @@ impl Validation<'_> {
              // relative_error: jackknife over cells. cell_error: standard deviation of the log \
              error of the\n// throughput of a cell that the fit has not seen.\n(\n    source: \
              {:?},\n    runs: {},\n",
-            shipped.source,
+            if self.of_the_shipped_fit() {
+                shipped.source.clone()
+            } else {
+                format!("recorded runs of {}", self.folder)
+            },
             self.fitted_rows(),
         );
         let mut cells: Vec<&str> = self.rows.iter().map(|row| row.cell.as_str()).collect();
@@ -252,7 +263,7 @@ impl Validation<'_> {
                      factor less one, and the median of the signed one (above zero: more is \
                      predicted than was measured).\n\n";
             text += &group_markdown(&unseen);
-            text += &weak_cells(&unseen);
+            text += &weak_cells(&unseen, self.of_the_shipped_fit());
         }
         text += "\n## On all runs, with the efficiencies that ship\n\n`.ci/run` fails when the \
                  first row grows.\n\n";
@@ -358,7 +369,7 @@ cell is a system, model, format and mode.
 ";
 
 /// The cells that a sceptic should know first.
-fn weak_cells(groups: &[ErrorGroup]) -> String {
+fn weak_cells(groups: &[ErrorGroup], known: bool) -> String {
     let mut text = format!(
         "\n### Weak cells\n\nMedian of TPOT or throughput above {:.0} %:\n\n",
         100.0 * WEAK
@@ -373,7 +384,7 @@ fn weak_cells(groups: &[ErrorGroup]) -> String {
                 group.runs,
                 percent(tpot.median),
                 percent(rate.median),
-                reason(&group.name)
+                if known { reason(&group.name) } else { "" }
             );
         }
     }
