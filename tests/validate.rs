@@ -110,6 +110,8 @@ fn what_cannot_be_read_says_where_and_why() {
     assert!(said.contains("line 3: `precision` is `fp7`: one of fp4, int4"), "{said}");
     let said = told("zero", &LONE.replace(",50,10,90", ",50,0,90"));
     assert!(said.contains("line 3: `tpot_ms` is 0: it must be above zero"), "{said}");
+    let said = told("crlf", &format!("{LONE}\r\n{}", LONE.replace(",agg,", ",both,")));
+    assert!(said.contains("line 4: `mode`"), "{said}");
     let said = told("long", "h100_sxm,m,fp8");
     assert!(said.contains("3 values where the header has 25 columns"), "{said}");
 }

@@ -19,6 +19,9 @@ const LONGEST_META: u64 = 4 << 20;
 /// Columns of the statistics of a latency.
 const POINTS: [&str; 4] = ["mean", "p50", "p90", "p99"];
 
+/// Error of a mean from which on a fit is called no description.
+const POOR: f64 = 0.2;
+
 /// What is read of the file of limits that lies beside a log.
 #[derive(Debug, Default, Deserialize)]
 struct Meta {
@@ -84,8 +87,8 @@ fn usage(message: String) -> Failure {
 
 /// Fits, checks on the second half, prints and writes.
 pub(super) fn calibrate(arguments: &CalibrateArguments) -> Result<(), Failure> {
-    let (limits, limits_from) = limits(arguments)?;
     let calls = calls_of(&arguments.log)?;
+    let (limits, limits_from) = limits(arguments)?;
     let file = arguments.log.display().to_string();
     let wrong = |fault: CalibrationFault| usage(format!("{file}: {fault}"));
     let held = hold_out(&calls, &limits).map_err(wrong)?;
@@ -254,6 +257,11 @@ fn table(found: &Calibration, out: Option<&Path>) -> String {
     for rows in found.hold_out.chunks(POINTS.len()) {
         let cells = rows.iter().map(|row| format!("{:>+7.2} %", 100.0 * row.error));
         text += &format!("  {:<5}{}\n", rows[0].latency.to_uppercase(), cells.collect::<String>());
+    }
+    let means = found.hold_out.iter().filter(|row| row.statistic == POINTS[0]);
+    if means.clone().any(|row| row.error.abs() > POOR) {
+        text += "\n  This does not describe the deployment: a mean is off by more than a fifth.\n";
+        text += "  Are --max-sequences, --token-budget and --kv-tokens those of the engine?\n";
     }
     text += &format!(
         "\n  The coefficients above are fitted on all requests; +- is one standard error \

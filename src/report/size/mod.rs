@@ -123,8 +123,8 @@ fn why(refusal: &Refusal, ttft: f64, tpot: f64) -> String {
     let gigabytes = |bytes: f64| short(bytes * 1e-9);
     match *refusal {
         Refusal::Weights { needed, gpus, memory } => format!(
-            "the weights do not fit: {} GB, and a replica of at most {gpus} GPUs has {} GB with \
-             room for contexts",
+            "the weights do not fit: {} GB; of the {} GB of a replica of at most {gpus} GPUs nine \
+             tenths are for weights and contexts (--precision with fewer bits?)",
             gigabytes(needed),
             gigabytes(memory)
         ),

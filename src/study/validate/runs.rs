@@ -137,9 +137,14 @@ pub fn read_runs(path: &Path) -> Result<Vec<MeasuredRun>, RunsError> {
         |cause: csv::Error| failed(cause.position().map(csv::Position::line), reason(&cause));
     let head = reader.headers().map_err(wrong)?.clone();
     let mut runs = Vec::new();
+    // Lines are counted here: after CRLF the reader's own count is one behind.
+    let (mut line, mut counted) = (1, 0);
     for record in reader.records() {
         let record = record.map_err(wrong)?;
-        let line = record.position().map_or(0, csv::Position::line);
+        let byte = record.position().map_or(0, csv::Position::byte) as usize;
+        let until = bytes.len().min(byte + 1);
+        line += bytes[counted..until].iter().filter(|byte| **byte == b'\n').count() as u64;
+        counted = until;
         let row: Row =
             record.deserialize(Some(&head)).map_err(|cause| failed(Some(line), reason(&cause)))?;
         runs.push(run(row, line).map_err(|fault| failed(Some(line), fault))?);
