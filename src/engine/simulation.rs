@@ -135,9 +135,9 @@ fn run(
         let entry =
             Cluster { step_time: &step_time, model: &pool.replica, replicas: pool.replicas };
         let second = Some((&decode, pool.transfer));
-        Ordered::new(&entry, second, source, &mut tally, key).run()
+        Ordered::new(&entry, second, feedback, (source, &mut tally), key).run()
     } else if feedback {
-        let (sums, none, span) = Ordered::new(&decode, None, source, &mut tally, key).run();
+        let (sums, none, span) = Ordered::new(&decode, None, true, (source, &mut tally), key).run();
         (none, sums, span)
     } else {
         let (sums, span) = decode.run(source, key, &mut tally);

@@ -38,6 +38,9 @@ impl StepWork {
 /// Largest table of touched weights; longer steps touch every expert.
 const TABLE: usize = 1 << 13;
 
+/// Numbers of decoding sequences up to which every wait is computed by itself.
+const NEAR: usize = 64;
+
 /// The step time in integer ticks: equal work costs equal ticks, and sums have no rounding.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StepTime {
@@ -186,6 +189,26 @@ fn ticks_of(seconds: f64) -> u64 {
     (seconds * 1e12 * f64::from(1u32 << TICK_BITS)).round() as u64
 }
 
+/// Waits of 0 to `most` decoding sequences. Each is a sum over sizes of prompts and costs as much as
+/// thousands of steps, so they are computed at every number up to [`NEAR`], at numbers one part in
+/// that many apart beyond, and on straight lines between.
+fn waits(roofline: &Roofline, most: usize) -> Vec<u64> {
+    let at = |decode: usize| ticks_of(roofline.wait(decode as f64));
+    let mut waits: Vec<u64> = (0..=most.min(NEAR)).map(at).collect();
+    while waits.len() <= most {
+        let (from, first) = (waits.len() - 1, waits[waits.len() - 1]);
+        let steps = (from / NEAR).min(most - from);
+        let last = at(from + steps);
+        let between = |step: usize| {
+            let (rise, fall) = (last.saturating_sub(first), first.saturating_sub(last));
+            let part = |ticks: u64| (u128::from(ticks) * step as u128 / steps as u128) as u64;
+            first + part(rise) - part(fall)
+        };
+        waits.extend((1..=steps).map(between));
+    }
+    waits
+}
+
 impl StepTime {
     /// Rounds the coefficients of a roofline to ticks.
     #[must_use]
@@ -202,7 +225,6 @@ impl StepTime {
         }
         let unit = KV_UNIT as f64;
         let most = roofline.peers.map_or(0, |peers| (peers.sequences as usize).min(TABLE));
-        let waits = (0..=most).map(|decode| ticks_of(roofline.wait(decode as f64))).collect();
         Self {
             overhead: ticks_of(roofline.overhead),
             decode_compute: ticks_of(roofline.decode_compute),
@@ -215,7 +237,7 @@ impl StepTime {
             width: (roofline.width * unit).round() as u64,
             growth: (roofline.tokens_per_step * unit).round() as u64,
             weights,
-            waits,
+            waits: waits(roofline, most),
         }
     }
 

@@ -99,6 +99,37 @@ fn running_in_order_of_steps_equals_running_in_windows() {
 }
 
 #[test]
+fn replicas_that_nothing_comes_back_to_need_not_stop_for_each_other() {
+    for router in routers() {
+        for (timeout, prefill) in [(4_000.0, Prefill::Chunked), (0.4, Prefill::Blocking)] {
+            let mut model = cluster(router.clone(), 5);
+            model.replica.scheduler.prefill = prefill;
+            let transfer = Transfer {
+                bytes_per_token: Bytes(100e3),
+                bandwidth: BytesPerSecond(2e9),
+                latency: Seconds(3e-3),
+            };
+            let pool = PrefillPool { replica: replica(router.clone()), replicas: 3, transfer };
+            model.prefill = Some(pool);
+            let gone = |retry: f64| {
+                let mut class = in_order(&class("a"));
+                let patience = class.patience.as_mut().unwrap();
+                (patience.timeout, patience.retry, patience.attempts) =
+                    (Seconds(timeout), retry, 1);
+                vec![class]
+            };
+            let free = run(&model, gone(0.0), open(120.0), 20_000);
+            let steps = run(&model, gone(1.0), open(120.0), 20_000);
+            assert!(free.classes == steps.classes, "{router:?}");
+            let sums = |run: &ClusterRun| (run.prefill, run.decode, run.span);
+            assert_eq!(sums(&free), sums(&steps), "{router:?}");
+            assert_eq!(free.gaps.count(), steps.gaps.count());
+            assert_eq!(free.classes[0].abandoned > 0, timeout < 1.0, "{router:?}");
+        }
+    }
+}
+
+#[test]
 fn a_closed_loop_keeps_its_users() {
     for router in routers() {
         let pattern = Pattern::Closed { concurrency: 96 };

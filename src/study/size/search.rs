@@ -65,13 +65,15 @@ fn fewest(
     let mut held = start;
     if holds(start) {
         // The closed form asked for too many: downwards.
+        let mut reach = (start / 50).max(1);
         while held > floor {
-            let next = held.saturating_sub((held / 50).max(1)).max(floor);
+            let next = held.saturating_sub(reach).max(floor);
             if !holds(next) {
                 broken = Some(next);
                 break;
             }
             held = next;
+            reach = reach.saturating_mul(2);
         }
     } else {
         broken = Some(start);
@@ -279,7 +281,7 @@ impl<'a> Search<'a> {
         let mut seen = trial(self.question, self.candidate, counts, (CONFIRMING[0], seed));
         for runs in &CONFIRMING[1..] {
             let calls = seen.counted / u64::from(seen.runs) * u64::from(*runs);
-            if !seen.open() || calls > MOST_CONFIRMING {
+            if !seen.open() || seen.known() || calls > MOST_CONFIRMING {
                 break;
             }
             seen = trial(self.question, self.candidate, counts, (*runs, seed));

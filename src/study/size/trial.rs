@@ -17,6 +17,8 @@ pub(super) const ALLOWED: f64 = 0.01;
 const MARGIN: f64 = 1.0;
 /// Standard errors within which more runs are worth their time.
 const OPEN: f64 = 2.5;
+/// Standard error of a missed share, over the allowed one, below which more runs are not worth it.
+const KNOWN: f64 = 0.04;
 /// Engine replicas (attention ranks) of a trial at most: what a larger deployment does is read off
 /// so many of them at the same load each.
 const TRIAL_REPLICAS: f64 = 32.0;
@@ -73,6 +75,12 @@ impl Observed {
     pub(super) fn open(&self) -> bool {
         let near = |share: Estimate| (share.mean - ALLOWED).abs() <= OPEN * share.standard_error;
         near(self.late) || near(self.slow)
+    }
+
+    /// Whether the missed shares are known well enough: what is still open then moves the size by
+    /// less than its resolution.
+    pub(super) fn known(&self) -> bool {
+        self.late.standard_error.max(self.slow.standard_error) <= KNOWN * ALLOWED
     }
 
     /// Whether they do so beyond the doubt of the sample.

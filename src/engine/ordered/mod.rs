@@ -5,7 +5,10 @@
 //! unless nothing can come between. Whatever a step brings about happens after that step began,
 //! and so after the begin of every other step in flight: no replica ever runs past a request that
 //! it should have seen. Slower than windows of time, and equal to them bit for bit where both
-//! apply.
+//! apply. Contexts that are handed over to decode replicas from which nothing comes back are in
+//! [`onward`].
+
+mod onward;
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -124,9 +127,11 @@ pub(super) struct Ordered<'a, 's, 't> {
     tally: &'t mut Tally,
     journeys: Vec<Journey>,
     free: Vec<u32>,
-    /// (start of the next step, replica) of every replica that has something to do; the replicas of
-    /// the second pool come after those of the first.
-    edges: BinaryHeap<Reverse<(u64, u32)>>,
+    /// Whether what is done on a replica brings new calls about.
+    feedback: bool,
+    /// By pool, (start of the next step, replica) of every replica that has something to do; the
+    /// replicas of the second pool come after those of the first.
+    edges: [BinaryHeap<Reverse<(u64, u32)>>; 2],
     scheduled: Vec<bool>,
     /// (arrival, journey, whether at the second pool).
     coming: BinaryHeap<Reverse<(u64, u32, bool)>>,
@@ -138,11 +143,13 @@ impl<'a, 's, 't> Ordered<'a, 's, 't> {
     pub(super) fn new(
         entry: &Cluster<'a>,
         decode: Option<(&Cluster<'a>, Transfer)>,
-        source: &'t mut Source<'s>,
-        tally: &'t mut Tally,
+        feedback: bool,
+        (source, tally): (&'t mut Source<'s>, &'t mut Tally),
         key: StreamKey,
     ) -> Self {
-        let count = entry.replicas + decode.as_ref().map_or(0, |(pool, _)| pool.replicas);
+        let second = decode.as_ref().map_or(0, |(pool, _)| pool.replicas);
+        let count = entry.replicas + second;
+        let edges = |count: u32| BinaryHeap::with_capacity(count as usize);
         Self {
             entry: Pool::new(entry, key.stream("routing")),
             decode: decode
@@ -152,7 +159,8 @@ impl<'a, 's, 't> Ordered<'a, 's, 't> {
             tally,
             journeys: Vec::new(),
             free: Vec::new(),
-            edges: BinaryHeap::with_capacity(count as usize),
+            feedback,
+            edges: [edges(entry.replicas), edges(second)],
             scheduled: vec![false; count as usize],
             coming: BinaryHeap::new(),
             done: Vec::new(),
@@ -165,8 +173,12 @@ impl<'a, 's, 't> Ordered<'a, 's, 't> {
     /// # Panics
     /// When the books of a replica do not balance: a defect of the engine.
     pub(super) fn run(mut self) -> (Totals, Totals, EngineTime) {
+        if !self.feedback && self.decode.is_some() {
+            return self.run_onward();
+        }
         loop {
-            let edge = self.edges.peek().map_or(u64::MAX, |Reverse((at, _))| *at);
+            let edges = [self.edge(0), self.edge(1)];
+            let edge = edges[0].min(edges[1]);
             let coming = self.coming.peek().map_or(u64::MAX, |Reverse((at, _, _))| *at);
             let fresh = self.source.next_arrival();
             let arrival = coming.min(fresh);
@@ -179,7 +191,7 @@ impl<'a, 's, 't> Ordered<'a, 's, 't> {
                 pool.read_reports(now);
             }
             if edge < arrival {
-                self.step(arrival);
+                self.step(usize::from(edges[1] < edges[0]), arrival);
             } else if fresh <= coming {
                 if let Some(journey) = self.source.take() {
                     let index = self.add(journey);
@@ -189,6 +201,11 @@ impl<'a, 's, 't> Ordered<'a, 's, 't> {
                 if second { self.hand_over(index, at) } else { self.arrive(index) }
             }
         }
+    }
+
+    /// When the next step of a pool starts.
+    fn edge(&self, pool: usize) -> u64 {
+        self.edges[pool].peek().map_or(u64::MAX, |Reverse((at, _))| *at)
     }
 
     fn balance(self) -> (Totals, Totals, EngineTime) {
@@ -301,18 +318,29 @@ impl<'a, 's, 't> Ordered<'a, 's, 't> {
 
     fn schedule(&mut self, replica: u32, at: u64) {
         if !std::mem::replace(&mut self.scheduled[replica as usize], true) {
-            self.edges.push(Reverse((at, replica)));
+            let second = replica as usize >= self.entry.replicas.len();
+            self.edges[usize::from(second)].push(Reverse((at, replica)));
         }
     }
 
     /// Lets the replica whose step starts first run, at most until the next arrival.
-    fn step(&mut self, arrival: u64) {
-        let Some(Reverse((_, place))) = self.edges.pop() else { return };
-        self.scheduled[place as usize] = false;
+    fn step(&mut self, pool: usize, arrival: u64) {
+        let Some(place) = self.take_edge(pool) else { return };
         // Others may bring something about as soon as their next steps have begun.
-        let others = self.edges.peek().map_or(u64::MAX, |Reverse((at, _))| at.saturating_add(1));
+        let others = self.edge(0).min(self.edge(1)).saturating_add(1);
         let reports = self.decode.as_ref().map_or(u64::MAX, |(pool, _)| pool.reports_due);
-        let until = others.min(arrival).min(reports).min(self.entry.reports_due);
+        self.advance(place, others.min(arrival).min(reports).min(self.entry.reports_due));
+    }
+
+    /// The replica of a pool whose step starts first.
+    fn take_edge(&mut self, pool: usize) -> Option<u32> {
+        let Reverse((_, place)) = self.edges[pool].pop()?;
+        self.scheduled[place as usize] = false;
+        Some(place)
+    }
+
+    /// Lets a replica run every step that starts before `until`, or until something is done.
+    fn advance(&mut self, place: u32, until: u64) {
         let until = EngineTime(until);
         let count = self.entry.replicas.len();
         let first = (place as usize) < count;
@@ -419,7 +447,8 @@ mod tests {
         let mut tally = Tally::new(&traffic.classes, Measured::Times(0, u64::MAX));
         let step_time = StepTime::new(&model.roofline);
         let cluster = Cluster { step_time: &step_time, model: &model, replicas: 2 };
-        let mut ordered = Ordered::new(&cluster, None, &mut source, &mut tally, key);
+        let both = (&mut source, &mut tally);
+        let mut ordered = Ordered::new(&cluster, None, true, both, key);
         let retained = Retained { entry: 3, stamp: 5 };
         // Of two turns that had their last ones at replica 1, the first is sent to replica 0.
         for expected in [(0, Retained::NONE), (1, retained)] {
