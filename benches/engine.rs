@@ -6,8 +6,9 @@ use std::hint::black_box;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use sparkgap::demand::Shape;
 use sparkgap::engine::{
-    CallShape, Deployment, Draws, Latencies, LatencyLimits, Layout, Load, Prefill, Replica,
-    ReplicaModel, Router, Scheduler, fluid_capacity, measure, scaled_table, simulate_cluster,
+    CallShape, Deployment, Draws, FirstToken, Latencies, LatencyLimits, Layout, Load, Prefill,
+    Replica, ReplicaModel, Router, Scheduler, fluid_capacity, measure, scaled_table,
+    simulate_cluster,
 };
 use sparkgap::event_queue::{Event, EventQueue};
 use sparkgap::hardware::{KV_UNIT, Precision, Roofline, StepTime, StepWork, accelerators, models};
@@ -121,6 +122,7 @@ fn cluster(c: &mut Criterion) {
                 prefill: Prefill::Chunked,
             },
             router,
+            first_token: FirstToken::NONE,
         };
         let load = Load { calls_per_second: 256.0 * 10.8, calls: calls.clone() };
         group.bench_function(name, |b| {
@@ -141,6 +143,7 @@ fn point(c: &mut Criterion) {
             prefill: Prefill::Chunked,
         },
         router: Router::PowerOfTwo(Seconds(1.0)),
+        first_token: FirstToken::NONE,
         source: None,
         as_of: None,
     };

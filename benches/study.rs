@@ -4,8 +4,8 @@
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use sparkgap::demand::{Interarrival, Shape};
 use sparkgap::engine::{
-    CallClass, CallShape, ClusterModel, LatencyLimits, Pattern, Prefill, ReplicaModel, Router,
-    Scheduler, Traffic, scaled_table,
+    CallClass, CallShape, ClusterModel, FirstToken, LatencyLimits, Pattern, Prefill, ReplicaModel,
+    Router, Scheduler, Traffic, scaled_table,
 };
 use sparkgap::hardware::Roofline;
 use sparkgap::plan::{Unanswered, required_external};
@@ -54,6 +54,7 @@ fn region(c: &mut Criterion) {
         gpus: 8,
         scheduler: Scheduler { max_sequences: 256, token_budget: 2_048, prefill: Prefill::Chunked },
         router: Router::PowerOfTwo(Seconds(1.0)),
+        first_token: FirstToken::NONE,
     };
     let (prompt, output) = (table(1.0, 1_000.0), table(0.8, 400.0));
     let class = CallClass {

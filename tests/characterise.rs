@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use sparkgap::demand::{Growth, Reach, Service, Shape, TokenLengths, Volume, Workload};
-use sparkgap::engine::{Deployment, Layout, Prefill, Router, Scheduler};
+use sparkgap::engine::{Deployment, FirstToken, Layout, Prefill, Router, Scheduler};
 use sparkgap::hardware::Precision;
 use sparkgap::scenario::{Criterion, Horizon, Sampling, Scenario};
 use sparkgap::study::{ServingTable, Watch, characterise};
@@ -49,6 +49,7 @@ fn deployment(model: &str, gpus: u32) -> Deployment {
         layouts: names.map(|name| (name.to_owned(), layout.clone())).into(),
         scheduler: Scheduler { max_sequences: 64, token_budget: 8_192, prefill: Prefill::Chunked },
         router: Router::PowerOfTwo(Seconds(1.0)),
+        first_token: FirstToken::NONE,
         source: None,
         as_of: None,
     }

@@ -227,6 +227,13 @@ const PROBES: &[Probe] = &[
         "[0, 3, 32]",
         &["deployments.contemplating.layouts.gb300.attention_ranks"],
     ),
+    ("0 to 1000", "[0, 1000]", "[-1, 1001]", &["deployments.instant.first_token.steps"]),
+    (
+        "0 to 1 ms",
+        r#"["0 s", "1 ms"]"#,
+        r#"["-1 us", "1.1 ms"]"#,
+        &["deployments.instant.first_token.prompt_token"],
+    ),
     ("1 to 4294967295", "[1]", "[0]", &["deployments.instant.scheduler.max_sequences"]),
     ("1 to `gpus`", "[64, 72]", "[0, 73]", &["hardware.gb300.unit.serving"]),
     ("1 to `count`", "[1, 128]", "[0, 129]", &["models.muse_lite.experts.active"]),

@@ -10,8 +10,8 @@ use sparkgap::demand::Interarrival;
 use sparkgap::engine::{CallClass, CallShape, LatencyLimits};
 use sparkgap::hardware::{Accelerator, Llm, Precision, accelerators, models};
 use sparkgap::study::{
-    Refusal, ServingMode, SizeQuestion, SizedAccelerator, Sizing, Watch, best_precision, size,
-    verify_size,
+    Refusal, ServingMode, ServingStack, SizeQuestion, SizedAccelerator, Sizing, Watch,
+    best_precision, size, verify_size,
 };
 use sparkgap::units::{Seconds, Share};
 use tempfile::TempDir;
@@ -41,6 +41,7 @@ fn question<'a>(
         class: CallClass { name, share: 1.0, calls, priority: 0, limits, patience: None },
         rate,
         gaps: Interarrival::Poisson,
+        stack: ServingStack::default(),
         modes: BOTH.to_vec(),
         seed: 1,
     }

@@ -7,6 +7,7 @@
 use super::Scheduler;
 use super::curve::{LatencyLimits, SloLimit};
 use super::draws::Draws;
+use super::first_token::FirstToken;
 use super::load::Load;
 use super::model::ReplicaModel;
 use super::replica::Replica;
@@ -56,6 +57,7 @@ pub fn simulate_cluster(
 #[derive(Debug, Clone)]
 pub(super) struct Watch {
     pub(super) latencies: Latencies,
+    first_token: FirstToken,
     ttft: u64,
     tpot: u64,
     allowed: u64,
@@ -64,9 +66,10 @@ pub(super) struct Watch {
 }
 
 impl Watch {
-    pub(super) fn new(limits: LatencyLimits, counted: u64) -> Self {
+    pub(super) fn new(limits: LatencyLimits, first_token: FirstToken, counted: u64) -> Self {
         Self {
             latencies: Latencies::default(),
+            first_token,
             ttft: EngineTime::from_seconds(limits.ttft_p99.0).0,
             tpot: EngineTime::from_seconds(limits.tpot_p99.0).0,
             allowed: counted / 100,
@@ -98,6 +101,7 @@ impl Observer for Watch {
         if !done.counted {
             return;
         }
+        let done = &self.first_token.seen(done);
         self.late += u64::from(done.ttft().0 > self.ttft);
         self.slow += u64::from(done.tpot().is_some_and(|tpot| tpot.0 > self.tpot));
         self.latencies.finished(done);

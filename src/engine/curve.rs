@@ -288,7 +288,7 @@ pub fn measure(
     let step_time = StepTime::new(&model.roofline);
     let cluster = Cluster { step_time: &step_time, model, replicas: REPLICAS };
     let attempt = |draws: &Draws, share: f64| {
-        let mut watch = Watch::new(limits, draws.counted());
+        let mut watch = Watch::new(limits, model.first_token, draws.counted());
         let (totals, _) = cluster.run(draws.at_rate(full * share), key, &mut watch);
         watch.reject(totals.rejected);
         watch
@@ -336,7 +336,7 @@ pub fn measure(
 mod tests {
     use super::*;
     use crate::demand::Shape;
-    use crate::engine::{Router, scaled_table};
+    use crate::engine::{FirstToken, Router, scaled_table};
     use crate::hardware::Roofline;
 
     fn model(prefill: Prefill) -> ReplicaModel {
@@ -346,6 +346,7 @@ mod tests {
             gpus: 8,
             scheduler: Scheduler { max_sequences: 256, token_budget: 2_048, prefill },
             router: Router::PowerOfTwo(Seconds(1.0)),
+            first_token: FirstToken::NONE,
         }
     }
 

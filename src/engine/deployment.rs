@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::FirstToken;
 use crate::hardware::{Llm, Precision, Width};
 use crate::units::Seconds;
 
@@ -107,6 +108,9 @@ pub struct Deployment {
     pub scheduler: Scheduler,
     /// Spread over replicas.
     pub router: Router,
+    /// What clients wait for a first token beyond the engine's steps; nothing if left out.
+    #[serde(default, skip_serializing_if = "FirstToken::is_none")]
+    pub first_token: FirstToken,
     /// Where its plain numbers come from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source: Option<String>,

@@ -6,6 +6,7 @@ mod cluster;
 mod curve;
 mod deployment;
 mod draws;
+mod first_token;
 mod kv_cache;
 mod line;
 mod load;
@@ -28,6 +29,7 @@ pub use curve::{
 };
 pub use deployment::{Deployment, Layout, Prefill, Router, Scheduler};
 pub use draws::{CallLaws, CallStreams, Draws, Lengths};
+pub use first_token::FirstToken;
 pub use kv_cache::{BLOCK, BlockGrowth, blocks_of};
 pub use load::{CallMeans, CallShape, ImageTokens, Load, scaled_table};
 pub use model::{LONGEST_STEP, LoneCall, ReplicaModel};

@@ -1,7 +1,7 @@
 //! One replica as the engine needs it: its roofline, its memory, its limits, its router. Where
 //! attention is data-parallel, one rank of a replica takes its place.
 
-use super::{CallMeans, CallShape, Deployment, Layout, Router, Scheduler};
+use super::{CallMeans, CallShape, Deployment, FirstToken, Layout, Router, Scheduler};
 use crate::hardware::{Accelerator, CHUNK_SIZES, Chunk, Llm, Peers, Roofline, kv_capacity};
 use crate::units::Seconds;
 
@@ -19,6 +19,8 @@ pub struct ReplicaModel {
     pub scheduler: Scheduler,
     /// How calls are spread over the replicas or ranks.
     pub router: Router,
+    /// What clients wait for a first token beyond its steps.
+    pub first_token: FirstToken,
 }
 
 /// Most chunks of a prompt that are looked at one by one.
@@ -56,8 +58,9 @@ impl ReplicaModel {
             computed += chunk;
         }
         let step = roofline.seconds(1.0, calls.prompt.mean, 0.0, 0.0, 0.0);
-        let tpot = Seconds(step / roofline.tokens_per_step);
-        LoneCall { ttft: Seconds(ttft), tpot }
+        let tpot = step / roofline.tokens_per_step;
+        let ttft = ttft + self.first_token.seconds(prompt, tpot);
+        LoneCall { ttft: Seconds(ttft), tpot: Seconds(tpot) }
     }
 
     /// The longest step that calls with prompts of up to `prompt` tokens can make: a full batch
@@ -103,6 +106,7 @@ impl ReplicaModel {
             gpus: width.gpus / width.ranks,
             scheduler,
             router: deployment.router.clone(),
+            first_token: deployment.first_token,
         })
     }
 }

@@ -100,7 +100,7 @@ pub fn run_cluster(model: &ClusterModel, traffic: &Traffic, key: StreamKey) -> C
             Measured::Calls(place(first), place(1.0 - last))
         }
     };
-    let tally = Tally::new(&traffic.classes, measured);
+    let tally = Tally::new(&traffic.classes, model.replica.first_token, measured);
     run(model, &mut source, tally, feedback, key)
 }
 
@@ -116,7 +116,10 @@ pub fn replay_trace(
     key: StreamKey,
 ) -> ClusterRun {
     let mut source = Source::of_trace(class, rows, key);
-    let tally = Tally::new(std::slice::from_ref(class), Measured::Times(0, u64::MAX));
+    let tally = {
+        let all = Measured::Times(0, u64::MAX);
+        Tally::new(std::slice::from_ref(class), model.replica.first_token, all)
+    };
     let feedback = class.patience.is_some_and(|patience| patience.retry > 0.0);
     run(model, &mut source, tally, feedback, key)
 }

@@ -1,6 +1,7 @@
 //! What the calls of a run experienced, workload by workload.
 
 use super::curve::LatencyLimits;
+use super::first_token::FirstToken;
 use super::request::{Abandonment, Completion, Latencies, Observer, Request};
 use super::traffic::CallClass;
 use crate::hardware::TICK_BITS;
@@ -82,6 +83,7 @@ pub(super) enum Measured {
 pub(super) struct Tally {
     pub(super) classes: Vec<ClassTally>,
     limits: Vec<(u64, u64)>,
+    first_token: FirstToken,
     /// Gaps between the steps that give a sequence tokens.
     pub(super) gaps: Histogram,
     measured: Measured,
@@ -92,7 +94,7 @@ pub(super) struct Tally {
 }
 
 impl Tally {
-    pub(super) fn new(classes: &[CallClass], measured: Measured) -> Self {
+    pub(super) fn new(classes: &[CallClass], first_token: FirstToken, measured: Measured) -> Self {
         let picoseconds = |limits: &LatencyLimits| {
             let of = |seconds: f64| EngineTime::from_seconds(seconds).0;
             (of(limits.ttft_p99.0), of(limits.tpot_p99.0))
@@ -100,6 +102,7 @@ impl Tally {
         Self {
             classes: vec![ClassTally::default(); classes.len()],
             limits: classes.iter().map(|class| picoseconds(&class.limits)).collect(),
+            first_token,
             gaps: Histogram::default(),
             measured,
             over: 0,
@@ -151,6 +154,7 @@ impl Observer for Tally {
     #[inline]
     fn finished(&mut self, done: &Completion) {
         let measured = self.measures(done.finish.0);
+        let done = &self.first_token.seen(done);
         let (ttft, tpot) = self.limits[done.class as usize];
         let late = done.ttft().0 > ttft;
         let slow = done.tpot().is_some_and(|time| time.0 > tpot);

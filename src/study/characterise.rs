@@ -12,8 +12,8 @@ use serde::Serialize;
 use super::{Watch, cache};
 use crate::demand::{BASE_YEAR, Service, Workload};
 use crate::engine::{
-    CallMeans, CallShape, Deployment, LatencyLimits, Layout, ReplicaModel, Router, Scheduler,
-    fluid_capacity, measure,
+    CallMeans, CallShape, Deployment, FirstToken, LatencyLimits, Layout, ReplicaModel, Router,
+    Scheduler, fluid_capacity, measure,
 };
 use crate::hardware::{Accelerator, Llm, Roofline, accelerators, models};
 use crate::rng::StreamKey;
@@ -22,7 +22,7 @@ use crate::units::Seconds;
 
 /// Version of everything between the inputs and a serving point: cached points of another version
 /// are never read.
-pub const MODEL_VERSION: u32 = 5;
+pub const MODEL_VERSION: u32 = 6;
 
 /// Seed of the measurement, the same in every scenario, so that equal deployments share points.
 const SEED: u64 = 1;
@@ -145,6 +145,7 @@ struct Inputs<'a> {
     layout: &'a Layout,
     scheduler: &'a Scheduler,
     router: &'a Router,
+    first_token: FirstToken,
     calls: &'a CallShape,
     limits: LatencyLimits,
     seed: u64,
@@ -242,6 +243,7 @@ fn eta_of(task: &Task<'_>, folder: Option<&Path>) -> Option<f64> {
         layout: task.layout,
         scheduler: &model.scheduler,
         router: &model.router,
+        first_token: model.first_token,
         calls: &calls,
         limits,
         seed: SEED,

@@ -54,8 +54,8 @@ pub use system::{SystemAdequacy, assess_system};
 pub use validate::{
     Coefficients, EFFICIENCY_COEFFICIENTS, EfficiencyFit, ErrorGroup, FittedCoefficient,
     FittedCoefficients, Latencies, LogErrors, MeasuredRun, Published, PublishedOutcome, Row,
-    RunsError, STEP_COEFFICIENTS, Spread, Workers, calls_of, cell_error, error_groups, errors_of,
-    fit, fit_error, generation, measured_scatter, predict, published_throughputs, read_runs,
-    speed_doubt,
+    RunsError, STEP_COEFFICIENTS, ServingStack, Spread, Workers, calls_of, cell_error,
+    error_groups, errors_of, fit, fit_error, generation, measured_scatter, predict,
+    published_throughputs, read_runs, speed_doubt,
 };
 pub use watch::Watch;

@@ -2,9 +2,9 @@
 
 use sparkgap::demand::{Interarrival, RateProfile, Shape};
 use sparkgap::engine::{
-    CallClass, CallShape, ClusterModel, ClusterRun, LatencyLimits, Patience, Pattern, Prefill,
-    PrefillPool, ReplicaModel, Router, Scheduler, Sessions, Traffic, Transfer, run_cluster,
-    scaled_table,
+    CallClass, CallShape, ClusterModel, ClusterRun, FirstToken, LatencyLimits, Patience, Pattern,
+    Prefill, PrefillPool, ReplicaModel, Router, Scheduler, Sessions, Traffic, Transfer,
+    run_cluster, scaled_table,
 };
 use sparkgap::hardware::Roofline;
 use sparkgap::rng::StreamKey;
@@ -17,6 +17,7 @@ fn replica(router: Router) -> ReplicaModel {
         gpus: 1,
         scheduler: Scheduler { max_sequences: 64, token_budget: 2_048, prefill: Prefill::Chunked },
         router,
+        first_token: FirstToken::NONE,
     }
 }
 

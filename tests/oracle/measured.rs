@@ -2,7 +2,8 @@
 //! of the right size, not a fit.
 
 use sparkgap::engine::{
-    CallMeans, Deployment, Layout, Prefill, ReplicaModel, Router, Scheduler, fluid_capacity,
+    CallMeans, Deployment, FirstToken, Layout, Prefill, ReplicaModel, Router, Scheduler,
+    fluid_capacity,
 };
 use sparkgap::hardware::{Precision, accelerators, models};
 use sparkgap::units::Seconds;
@@ -21,6 +22,7 @@ fn output_rate(
         layouts: [(accelerator.to_owned(), layout.clone())].into(),
         scheduler: Scheduler { max_sequences, token_budget: 128_000, prefill: Prefill::Chunked },
         router: Router::RoundRobin,
+        first_token: FirstToken::NONE,
         source: None,
         as_of: None,
     };

@@ -6,8 +6,8 @@ use std::collections::VecDeque;
 
 use sparkgap::demand::Shape;
 use sparkgap::engine::{
-    CallShape, Deployment, Draws, Layout, Load, Prefill, ReplicaModel, Request, Router, Scheduler,
-    fluid_capacity, scaled_table, simulate_cluster,
+    CallShape, Deployment, Draws, FirstToken, Layout, Load, Prefill, ReplicaModel, Request, Router,
+    Scheduler, fluid_capacity, scaled_table, simulate_cluster,
 };
 use sparkgap::hardware::{Precision, Roofline, accelerators, models};
 use sparkgap::rng::{StreamKey, uniform};
@@ -162,6 +162,7 @@ fn deployment(router: Router, ranks: u32) -> Deployment {
             prefill: Prefill::Chunked,
         },
         router,
+        first_token: FirstToken::NONE,
         source: None,
         as_of: None,
     }

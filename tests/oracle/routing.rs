@@ -8,9 +8,9 @@ use rand::Rng;
 use rand::rngs::ChaCha8Rng;
 use sparkgap::demand::{ArrivalTimes, Gaps, Interarrival, Shape};
 use sparkgap::engine::{
-    CallClass, CallLaws, CallShape, CallStreams, ClusterModel, Completion, Draws, Latencies,
-    LatencyLimits, Lengths, Load, Observer, Pattern, Prefill, PrefillPool, ReplicaModel, Request,
-    Retained, Router, Scheduler, Totals, Traffic, Transfer, run_cluster, scaled_table,
+    CallClass, CallLaws, CallShape, CallStreams, ClusterModel, Completion, Draws, FirstToken,
+    Latencies, LatencyLimits, Lengths, Load, Observer, Pattern, Prefill, PrefillPool, ReplicaModel,
+    Request, Retained, Router, Scheduler, Totals, Traffic, Transfer, run_cluster, scaled_table,
     simulate_cluster,
 };
 use sparkgap::hardware::{Roofline, StepTime};
@@ -176,6 +176,7 @@ fn replica(router: Router, kv_tokens: u64) -> ReplicaModel {
         gpus: 8,
         scheduler: Scheduler { max_sequences: 24, token_budget: 256, prefill: Prefill::Chunked },
         router,
+        first_token: FirstToken::NONE,
     }
 }
 

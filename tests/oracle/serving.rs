@@ -1,8 +1,8 @@
 //! The serving engine against the roofline and against processor sharing.
 
 use sparkgap::engine::{
-    CallShape, Completion, Draws, Layout, Load, Observer, Prefill, Replica, ReplicaModel, Request,
-    Router, Scheduler, scaled_table, simulate_cluster,
+    CallShape, Completion, Draws, FirstToken, Layout, Load, Observer, Prefill, Replica,
+    ReplicaModel, Request, Router, Scheduler, scaled_table, simulate_cluster,
 };
 use sparkgap::hardware::{
     KV_UNIT, Precision, Roofline, StepTime, StepWork, TICK_BITS, accelerators, models,
@@ -78,6 +78,7 @@ fn a_lone_request_takes_exactly_its_roofline() {
             gpus: 8,
             scheduler: limits,
             router: Router::RoundRobin,
+            first_token: FirstToken::NONE,
         };
         let lone = model.lone_call(&CallShape::fixed(5_000, 0.2, 300));
         let ttft = (first_token - start) as f64 * 1e-12;
@@ -163,6 +164,7 @@ fn books_balance_behind_every_router() {
             layouts: [("gb300".to_owned(), layout.clone())].into(),
             scheduler: scheduler(256, 4_096, Prefill::Chunked),
             router,
+            first_token: FirstToken::NONE,
             source: None,
             as_of: None,
         };

@@ -8,6 +8,7 @@ use super::read;
 use crate::demand::{Interarrival, LengthTable, PrefixHits, TraceFormat};
 use crate::engine::Prefill;
 use crate::hardware::Precision;
+use crate::study::ServingStack;
 use crate::units::{BytesPerSecond, Seconds};
 
 /// Options of `simulate`.
@@ -41,6 +42,10 @@ pub struct SimulateArguments {
     /// What is sent
     #[command(flatten)]
     pub traffic: TrafficArguments,
+    /// Serving stack: what clients wait for a first token beyond the engine's steps, as recorded
+    /// runs of it show: vllm, sglang, trtllm, or none [default: the scenario's, or none]
+    #[arg(long, value_name = "NAME", value_parser = read::stack)]
+    pub stack: Option<ServingStack>,
     /// Promised time to first token of each call [default: the scenario's, or 1 s]
     #[arg(long, value_name = "TIME", value_parser = read::duration)]
     pub ttft: Option<Seconds>,

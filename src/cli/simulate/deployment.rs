@@ -8,12 +8,13 @@ use super::read;
 use crate::cli::{Failure, Source};
 use crate::demand::{Service, Workload};
 use crate::engine::{
-    CallClass, CallMeans, CallShape, ClusterModel, Deployment, LatencyLimits, Layout, Patience,
-    Prefill, PrefillPool, ReplicaModel, Router, Scheduler, Transfer,
+    CallClass, CallMeans, CallShape, ClusterModel, Deployment, FirstToken, LatencyLimits, Layout,
+    Patience, Prefill, PrefillPool, ReplicaModel, Router, Scheduler, Transfer,
 };
 use crate::hardware::{Precision, Roofline, accelerators, models};
 use crate::report::DeploymentWords;
 use crate::scenario::{Scenario, known_names, layout_faults};
+use crate::study::ServingStack;
 use crate::units::{BytesPerSecond, Factor, Seconds};
 
 /// What a scenario gives to begin with.
@@ -85,6 +86,21 @@ impl Base {
         let name = &self.workloads[0];
         (name, &self.scenario.workloads[name], &self.scenario.deployments[name])
     }
+}
+
+/// The serving stack asked for, or that of the scenario's deployment.
+pub(in crate::cli) fn stack_of(
+    asked: Option<ServingStack>,
+    base: Option<&Base>,
+) -> Option<ServingStack> {
+    let stated = || {
+        let together = base?.first().2.first_token;
+        // Prefill apart is in no deployment of a scenario: its clients wait as recorded ones do.
+        let apart = ServingStack::named("vllm").map_or(together, |stack| stack.apart);
+        let apart = if together.is_none() { together } else { apart };
+        Some(ServingStack { together, apart })
+    };
+    asked.or_else(stated)
 }
 
 /// The deployment and how it is called.
@@ -199,7 +215,8 @@ fn measured(
     let mut roofline = Roofline::affine(base, sequence, context, prompt);
     roofline.tokens_per_step = arguments.tokens_per_step.unwrap_or(1.0);
     let kv_tokens = arguments.kv_tokens.unwrap_or(0);
-    ReplicaModel { roofline, kv_tokens, gpus: arguments.gpus.unwrap_or(1), scheduler, router }
+    let gpus = arguments.gpus.unwrap_or(1);
+    ReplicaModel { roofline, kv_tokens, gpus, scheduler, router, first_token: FirstToken::NONE }
 }
 
 /// A replica of a model on an accelerator, by its roofline, and how its contexts are handed on.
@@ -232,6 +249,7 @@ fn priced(
         layouts: BTreeMap::new(),
         scheduler,
         router,
+        first_token: FirstToken::NONE,
         source: None,
         as_of: None,
     };

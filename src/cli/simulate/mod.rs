@@ -10,7 +10,7 @@ pub use args::{DeploymentArguments, SimulateArguments, TrafficArguments};
 use std::path::Path;
 use std::time::Instant;
 
-use self::deployment::Base;
+use self::deployment::{Base, stack_of};
 use super::progress::{bar, watch_interrupt};
 use super::{Failure, print, use_threads};
 use crate::demand::{PrefixHits, Trace, TraceError, TraceRow};
@@ -32,7 +32,12 @@ pub(super) fn simulate(arguments: &SimulateArguments) -> Result<(), Failure> {
     let base = Base::load(arguments)?;
     let classes = deployment::classes(arguments, base.as_ref())?;
     let means = mixed_means(&classes).ok_or_else(|| Failure::Usage("no calls".to_owned()))?;
-    let (model, mut words) = deployment::deployment(&arguments.deployment, base.as_ref(), &means)?;
+    let (mut model, mut words) =
+        deployment::deployment(&arguments.deployment, base.as_ref(), &means)?;
+    if let Some(stack) = stack_of(arguments.stack, base.as_ref()) {
+        let apart = model.prefill.is_some();
+        model.replica.first_token = if apart { stack.apart } else { stack.together };
+    }
     words.arrivals = traffic::arrivals(&arguments.traffic);
     keeps_time(&model, &classes, arguments.traffic.trace.is_some())?;
     let stop = watch_interrupt(Failure::Interrupted);

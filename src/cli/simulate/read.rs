@@ -5,10 +5,21 @@ use serde::de::DeserializeOwned;
 use crate::demand::{Interarrival, LengthTable, PrefixHits, RateProfile, Shape, length_tables};
 use crate::engine::scaled_table;
 use crate::scenario::known_names;
+use crate::study::ServingStack;
 use crate::units::{BytesPerSecond, QuantityError, Seconds, Share, parse_number, parse_quantity};
 
 /// Most tokens of a prompt or an output.
 const LONGEST: f64 = 16_777_216.0;
+
+/// The name of a serving stack, or `none`.
+pub(crate) fn stack(text: &str) -> Result<ServingStack, String> {
+    if text == "none" {
+        return Ok(ServingStack::default());
+    }
+    let known = ServingStack::NAMES.into_iter().chain(["none"]);
+    ServingStack::named(text)
+        .ok_or_else(|| format!("there is no serving stack `{text}`: {}", known_names(text, known)))
+}
 
 /// A number without a unit.
 fn number(text: &str) -> Option<f64> {

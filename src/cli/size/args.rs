@@ -7,7 +7,7 @@ use clap::{ArgGroup, Args};
 use crate::cli::simulate::read;
 use crate::demand::{Interarrival, LengthTable};
 use crate::hardware::Precision;
-use crate::study::ServingMode;
+use crate::study::{ServingMode, ServingStack};
 use crate::time::FleetTime;
 use crate::units::Seconds;
 
@@ -62,6 +62,10 @@ pub struct SizeArguments {
     /// Gaps between requests: poisson, 'gamma(CV)', 'weibull(CV)' [default: poisson]
     #[arg(long, value_name = "LAW", value_parser = read::arrivals)]
     pub arrivals: Option<Interarrival>,
+    /// Serving stack: what clients wait for a first token beyond the engine's steps, as recorded
+    /// runs of it show: vllm, sglang, trtllm, or none [default: the scenario's, or vllm]
+    #[arg(long, value_name = "NAME", value_parser = read::stack)]
+    pub stack: Option<ServingStack>,
     /// Time to first token at the 99th percentile [default: the scenario's, or 1 s]
     #[arg(long, value_name = "TIME", value_parser = promise)]
     pub ttft: Option<Seconds>,

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::time::Instant;
 
 use super::progress::{bar, watch_interrupt, writing};
-use super::simulate::deployment::{Base, calls_of, find};
+use super::simulate::deployment::{Base, calls_of, find, stack_of};
 use super::{Failure, Source, print, use_threads};
 use crate::demand::Interarrival;
 use crate::engine::{CallClass, LatencyLimits};
@@ -16,13 +16,15 @@ use crate::hardware::{Accelerator, Llm, accelerators, models};
 use crate::report::{SizeReport, check_folder, size_csv, size_json, size_table, write_folder};
 use crate::scenario::Scenario;
 use crate::study::{
-    ServingMode, SizeQuestion, SizedAccelerator, Sizing, Verification, Watch, best_precision, size,
-    verify_size,
+    ServingMode, ServingStack, SizeQuestion, SizedAccelerator, Sizing, Verification, Watch,
+    best_precision, size, verify_size,
 };
 use crate::time::FleetTime;
 
 /// Date of the software where none is given: that of the default scenario's decision.
 const TODAY: f64 = 2026.0 + 11.0 / 12.0;
+/// Serving stack where none is named: the quickest to a first token of those recorded.
+const USUAL_STACK: &str = "vllm";
 /// Repetitions of a verification.
 const REPLICATIONS: u32 = 5;
 /// Added to the seed where a size is verified: far from those of its search.
@@ -161,6 +163,9 @@ fn question<'a>(
         class,
         rate,
         gaps: arguments.arrivals.unwrap_or(Interarrival::Poisson),
+        stack: stack_of(arguments.stack, base)
+            .or_else(|| ServingStack::named(USUAL_STACK))
+            .unwrap_or_default(),
         modes: if arguments.mode.is_empty() { both } else { arguments.mode.clone() },
         seed: arguments.seed,
     })

@@ -421,7 +421,9 @@ impl<'a, 's, 't> Ordered<'a, 's, 't> {
 #[cfg(test)]
 mod tests {
     use super::super::traffic::{Pattern, Traffic};
-    use super::super::{CallClass, CallShape, LatencyLimits, Prefill, Router, Scheduler};
+    use super::super::{
+        CallClass, CallShape, FirstToken, LatencyLimits, Prefill, Router, Scheduler,
+    };
     use super::super::{model::ReplicaModel, tally::Measured};
     use super::*;
     use crate::hardware::{Roofline, StepTime};
@@ -435,6 +437,7 @@ mod tests {
             gpus: 1,
             scheduler: Scheduler { max_sequences: 8, token_budget: 64, prefill: Prefill::Chunked },
             router: Router::RoundRobin,
+            first_token: FirstToken::NONE,
         };
         let limits = LatencyLimits { ttft_p99: Seconds(1.0), tpot_p99: Seconds(1.0) };
         let (name, calls) = ("chat".to_owned(), CallShape::fixed(100, 0.0, 10));
@@ -444,7 +447,8 @@ mod tests {
         let traffic = Traffic { classes, pattern, requests: 1, not_counted: (0.0, 0.0) };
         let key = StreamKey::world(1, 0);
         let mut source = Source::new(&traffic, key);
-        let mut tally = Tally::new(&traffic.classes, Measured::Times(0, u64::MAX));
+        let mut tally =
+            Tally::new(&traffic.classes, FirstToken::NONE, Measured::Times(0, u64::MAX));
         let step_time = StepTime::new(&model.roofline);
         let cluster = Cluster { step_time: &step_time, model: &model, replicas: 2 };
         let both = (&mut source, &mut tally);

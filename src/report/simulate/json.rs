@@ -48,6 +48,8 @@ fn deployment(report: &SimulationReport<'_>) -> Value {
         "kv_tokens_per_rank": model.replica.kv_tokens,
         "max_sequences_per_rank": scheduler.max_sequences,
         "token_budget_per_rank": scheduler.token_budget,
+        "first_token_steps": model.replica.first_token.steps.0,
+        "first_token_us_per_prompt_token": model.replica.first_token.prompt_token.0 * 1e6,
     })
 }
 

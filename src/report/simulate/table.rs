@@ -177,6 +177,7 @@ fn foundations(report: &SimulationReport<'_>) -> Vec<String> {
         scheduler.token_budget,
         Scale::ONE.value(report.deployment.replica.kv_tokens as f64),
     ));
+    lines.push(report.deployment.replica.first_token.words());
     if let Some(capacity) = report.capacity {
         let rate = Scale::ONE.value(capacity.calls_per_second);
         lines.push(if capacity.measured {

@@ -183,6 +183,16 @@ fn checks(row: &Row<'_>, check: &Verification) -> [String; 6] {
     ]
 }
 
+/// What clients wait for a first token beyond the engine.
+fn stack(report: &SizeReport<'_>) -> String {
+    let stack = report.question.stack;
+    let apart = match stack.apart.is_none() {
+        true => String::new(),
+        false => format!(" With prefill apart: {:.1} decode steps.", stack.apart.steps.0),
+    };
+    stack.together.words() + &apart
+}
+
 /// What the figures rest on.
 fn foundations(report: &SizeReport<'_>, rows: &[Row<'_>]) -> Vec<String> {
     let question = report.question;
@@ -200,6 +210,7 @@ fn foundations(report: &SizeReport<'_>, rows: &[Row<'_>]) -> Vec<String> {
             time(limits.tpot_p99.0),
             report.software,
         ),
+        stack(report),
         format!(
             "Layout: GPUs of a replica / attention ranks; with prefill apart those of a prefill \
              and of a decode replica. Batch: sequences of a replica that decodes. Load: share of \

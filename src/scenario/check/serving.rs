@@ -9,6 +9,11 @@ use crate::units::Seconds;
 /// Last year for which anything is computed here.
 const LAST_YEAR: u16 = 2200;
 
+/// Decode steps that a first token may wait for at most.
+const MOST_STEPS: f64 = 1_000.0;
+/// Time that it may wait for each token of the prompt at most.
+const MOST_PER_TOKEN: Seconds = Seconds(1e-3);
+
 fn at(workload: &str) -> Path {
     Path::of("deployments").key(workload)
 }
@@ -43,6 +48,14 @@ fn limits(faults: &mut Faults, path: &Path, deployment: &Deployment) {
     {
         faults.duration(path.key("router"), age);
     }
+    let (stack, place) = (&deployment.first_token, path.key("first_token"));
+    let message = format!("first_token.steps {} is outside 0 to {MOST_STEPS}", stack.steps.0);
+    let help = "recorded serving stacks take 6 to 41 decode steps";
+    faults.require(stack.steps.0 <= MOST_STEPS, place.key("steps"), &message, help);
+    let legal = (0.0..=MOST_PER_TOKEN.0).contains(&stack.prompt_token.0);
+    let message =
+        format!("first_token.prompt_token {} s is outside 0 to 1 ms", stack.prompt_token.0);
+    faults.require(legal, place.key("prompt_token"), &message, "11 us is usual");
 }
 
 /// Every layout fits its accelerator.

@@ -9,7 +9,7 @@ mod fit;
 mod replay;
 
 use crate::demand::{ServedTimes, TraceRow};
-use crate::engine::{Prefill, ReplicaModel, Router, Scheduler};
+use crate::engine::{FirstToken, Prefill, ReplicaModel, Router, Scheduler};
 use crate::hardware::Roofline;
 use crate::time::EngineTime;
 
@@ -145,6 +145,7 @@ impl StepCoefficients {
             gpus: 1,
             scheduler: scheduler(limits),
             router: Router::RoundRobin,
+            first_token: FirstToken::NONE,
         }
     }
 }

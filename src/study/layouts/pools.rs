@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use super::{OperatingLimits, PointLimit, SEQUENCES_PER_GPU, ServedModel, TOKEN_BUDGET};
 use crate::engine::{
-    CallMeans, Deployment, FluidCapacity, Layout, Prefill, ReplicaModel, Router, Scheduler,
-    fluid_at, fluid_capacity,
+    CallMeans, Deployment, FirstToken, FluidCapacity, Layout, Prefill, ReplicaModel, Router,
+    Scheduler, fluid_at, fluid_capacity,
 };
 use crate::study::capacity::prefill_only;
 use crate::units::Seconds;
@@ -30,6 +30,7 @@ fn rank(
         layouts: BTreeMap::new(),
         scheduler: Scheduler { max_sequences, token_budget, prefill: Prefill::Chunked },
         router: Router::PowerOfTwo(Seconds(1.0)),
+        first_token: FirstToken::NONE,
         source: None,
         as_of: None,
     };
@@ -111,7 +112,8 @@ impl DecodePool {
     }
 
     fn with(&self, fluid: FluidCapacity, limit: PointLimit) -> Decoding {
-        let ttft = if self.aggregated { self.ttft(fluid.batch) } else { 0.0 };
+        let beyond = self.model.first_token.seconds(self.calls.prompt, fluid.tpot.0);
+        let ttft = if self.aggregated { self.ttft(fluid.batch) + beyond } else { 0.0 };
         Decoding { fluid, ttft, limit }
     }
 

@@ -3,13 +3,13 @@
 
 use super::{Refusal, SizeLimit, SizeQuestion, SizedAccelerator};
 use crate::engine::{
-    CallShape, ClusterModel, LONGEST_STEP, Layout, LoneCall, PrefillPool as EnginePool,
+    CallShape, ClusterModel, FirstToken, LONGEST_STEP, Layout, LoneCall, PrefillPool as EnginePool,
     ReplicaModel, Transfer, fluid_capacity,
 };
 use crate::study::layouts::{
     DecodePool, OperatingLimits, PointLimit, PrefillPool, ServedModel, ServingMode, layouts,
 };
-use crate::units::Seconds;
+use crate::units::{Factor, Seconds};
 
 /// Fixed time of a hand-over, as in `simulate`.
 const LINK_LATENCY: Seconds = Seconds(1e-3);
@@ -150,7 +150,8 @@ pub(super) fn candidates(
     if question.modes.contains(&ServingMode::Aggregated) {
         let within = OperatingLimits { tpot: Some(limits.tpot_p99), ttft: Some(limits.ttft_p99) };
         for layout in &found {
-            let Some(pool) = DecodePool::aggregated(&served, layout) else { continue };
+            let Some(mut pool) = DecodePool::aggregated(&served, layout) else { continue };
+            pool.model.first_token = question.stack.together;
             let lone = lone(&pool.model, calls);
             if nearest.note(&lone, limits.ttft_p99, limits.tpot_p99) {
                 let decode = decode_pool(&pool, &within, calls);
@@ -199,6 +200,7 @@ fn apart(
 ) {
     let limits = question.class.limits;
     let calls = &question.class.calls;
+    let stack = question.stack.apart;
     let prompts = CallShape { thinking: None, ..calls.clone() };
     let prompts = CallShape { output: CallShape::fixed(1, 0.0, 1).output, ..prompts };
     let handed = CallShape { cached: 1.0, ..calls.clone() };
@@ -211,7 +213,9 @@ fn apart(
     let computed = (served.calls.prompt - served.calls.cached).max(1.0);
     let mut entries = Vec::new();
     for layout in layouts {
-        let Some(pool) = PrefillPool::new(served, layout) else { continue };
+        let Some(mut pool) = PrefillPool::new(served, layout) else { continue };
+        // Its clients wait for the pace of the replicas that decode.
+        pool.model.first_token = FirstToken { steps: Factor(0.0), ..stack };
         let mut lone = lone(&pool.model, calls);
         lone.call.ttft.0 += sent(calls.prompt.at(0.99)) + transfer.latency.0;
         // Its own steps give users no tokens.
@@ -222,7 +226,7 @@ fn apart(
         let budget = f64::from(pool.model.scheduler.token_budget);
         // A link sends one context after the other.
         let link = pool.ranks / sent(served.calls.prompt);
-        entries.push(Pool {
+        let entry = Pool {
             layout: pool.layout.clone(),
             ranks: pool.ranks as u64,
             model: pool.model.clone(),
@@ -230,20 +234,27 @@ fn apart(
             unpromised: (pool.calls_per_second, (budget / computed).max(1.0)),
             limit: SizeLimit::Saturation,
             calls: prompts.clone(),
-        });
+        };
+        entries.push((entry, lone.call.ttft.0));
     }
-    let within = OperatingLimits { tpot: Some(limits.tpot_p99), ttft: None };
+    // The steps that a first token waits for must fit into its promise beside the fastest prefill.
+    let fastest = entries.iter().map(|(_, ttft)| *ttft).fold(f64::INFINITY, f64::min);
+    let room = (limits.ttft_p99.0 - fastest) / stack.steps.0.max(f64::MIN_POSITIVE);
+    let tpot = Seconds(limits.tpot_p99.0.min(room));
+    let within = OperatingLimits { tpot: Some(tpot), ttft: None };
     for layout in layouts {
-        let Some(pool) = DecodePool::apart(served, layout) else { continue };
+        let Some(mut pool) = DecodePool::apart(served, layout) else { continue };
+        pool.model.first_token = stack;
         let mut lone = lone(&pool.model, calls);
+        let late = stack.seconds(calls.prompt.mean, lone.call.tpot.0) > limits.ttft_p99.0;
         lone.call.ttft = Seconds(0.0);
-        if entries.is_empty() || !nearest.note(&lone, limits.ttft_p99, limits.tpot_p99) {
+        if late || entries.is_empty() || !nearest.note(&lone, limits.ttft_p99, limits.tpot_p99) {
             continue;
         }
         let Some(decode) = decode_pool(&pool, &within, &handed) else { continue };
         let mut some: Vec<Candidate> = entries
             .iter()
-            .map(|entry| Candidate {
+            .map(|(entry, _)| Candidate {
                 decode: decode.clone(),
                 prefill: Some((entry.clone(), transfer)),
             })

@@ -19,7 +19,7 @@ pub use cost::{FACILITY_PUE, SizeCost, installed_units, size_cost};
 pub use trial::Observed;
 pub use verify::{Verification, verify_size};
 
-use super::{ServingMode, Watch};
+use super::{ServingMode, ServingStack, Watch};
 use crate::demand::Interarrival;
 use crate::engine::{CallClass, ClusterModel, Layout};
 use crate::hardware::{Accelerator, Llm, Precision, Provenance};
@@ -52,6 +52,8 @@ pub struct SizeQuestion<'a> {
     pub rate: f64,
     /// Law of the gaps between them.
     pub gaps: Interarrival,
+    /// What clients wait for a first token beyond the engine.
+    pub stack: ServingStack,
     /// Ways of serving that are allowed; at least one.
     pub modes: Vec<ServingMode>,
     /// Seed of every random stream; the size is confirmed on the next one.

@@ -8,6 +8,7 @@ mod predict;
 mod published;
 mod rows;
 mod runs;
+mod stack;
 mod summary;
 
 pub use coefficients::{
@@ -20,4 +21,5 @@ pub use predict::{Latencies, calls_of, predict};
 pub use published::{Published, PublishedOutcome, published_throughputs};
 pub use rows::Row;
 pub use runs::{MeasuredRun, RunsError, Workers, read_runs};
+pub use stack::ServingStack;
 pub use summary::{ErrorGroup, Spread, cell_error, error_groups, measured_scatter};

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 
 use super::runs::{MeasuredRun, Workers};
 use crate::engine::{
-    CallClass, CallShape, ClusterModel, Deployment, LatencyLimits, Pattern, Prefill, PrefillPool,
-    ReplicaModel, Router, Scheduler, Traffic, Transfer, run_cluster,
+    CallClass, CallShape, ClusterModel, Deployment, FirstToken, LatencyLimits, Pattern, Prefill,
+    PrefillPool, ReplicaModel, Router, Scheduler, Traffic, Transfer, run_cluster,
 };
 use crate::hardware::{Accelerator, Llm};
 use crate::rng::StreamKey;
@@ -77,6 +77,7 @@ fn replica(
         layouts: BTreeMap::new(),
         scheduler,
         router: Router::LeastLoaded(Seconds(0.0)),
+        first_token: FirstToken::NONE,
         source: None,
         as_of: None,
     };
