@@ -61,7 +61,7 @@ pub struct StepCoefficients {
 pub struct Fitted {
     /// The coefficients.
     pub coefficients: StepCoefficients,
-    /// Their standard errors, seconds, by a jackknife over groups of requests.
+    /// Their standard errors, seconds, by a jackknife over blocks of consecutive requests.
     pub errors: [f64; COEFFICIENTS],
     /// Mean absolute logarithm of simulated over recorded latencies, over what was fitted.
     pub loss: f64,
