@@ -48,7 +48,7 @@ pub(super) fn limits(log: &Path, given: &LimitArguments) -> Result<Limits, Failu
     let beside = log.with_file_name("meta.json");
     let path = given.meta.clone().or_else(|| beside.is_file().then_some(beside));
     let meta = path.as_deref().map(read_meta).transpose()?.unwrap_or_default();
-    let mut from = Vec::new();
+    let mut from: Vec<String> = Vec::new();
     let mut told = |name: &str, option: bool, file: bool| {
         from.push(match (option, file, &path) {
             (true, ..) => format!("{name} from its option"),

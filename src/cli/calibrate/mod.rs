@@ -125,34 +125,29 @@ fn calls_of(log: &Path) -> Result<(Vec<ServedCall>, Option<FleetTime>), Failure>
     Ok((calls.map_err(|fault| usage(format!("{}: {fault}", log.display())))?, day))
 }
 
-/// A number with so many digits in all.
-fn digits(value: f64, count: i32) -> String {
-    let after = count - 1 - libm::floor(libm::log10(value)) as i32;
-    format!("{value:.*}", after.clamp(0, 9) as usize)
-}
-
-/// A duration in the unit in which it is easily read, with as many digits as its standard error
-/// leaves it, one more, and 3 to 5.
-fn duration(seconds: f64, error: f64) -> String {
+/// A duration and its standard error in the unit in which the larger one is easily read. The last
+/// digit is a tenth to a hundredth of the error, and there are five digits at most.
+fn duration(seconds: f64, error: f64) -> (String, String) {
     let units = [(1.0, "s"), (1e-3, "ms"), (1e-6, "us"), (1e-9, "ns")];
-    let (unit, name) = units.into_iter().find(|(unit, _)| seconds >= *unit).unwrap_or(units[3]);
-    if seconds < 1e-15 {
-        return format!("0 {name}");
-    }
-    let known = libm::ceil(libm::log10(seconds / error)) + 1.0;
-    // No error at all leaves as many digits as there may be.
-    let known = if known.is_finite() { known.clamp(3.0, 5.0) } else { 5.0 };
-    format!("{} {name}", digits(seconds / unit, known as i32))
+    let large = seconds.max(error);
+    let (unit, name) = units.into_iter().find(|(unit, _)| large >= *unit).unwrap_or(units[3]);
+    let place = |value: f64| libm::floor(libm::log10(value / unit));
+    // Either may be nothing at all.
+    let wanted = if error > 0.0 { 1.0 - place(error) } else { 9.0 };
+    let most = if large > 0.0 { 4.0 - place(large) } else { 0.0 };
+    let after = wanted.min(most).clamp(0.0, 12.0) as usize;
+    let shown = |value: f64| format!("{:.after$} {name}", value / unit);
+    (shown(seconds), shown(error))
 }
 
 fn coefficients(fitted: &Fitted) -> Vec<Coefficient> {
     let one = |index: usize| {
         let (seconds, error) = (fitted.coefficients.seconds[index], fitted.errors[index]);
+        let (value, standard_error) = duration(seconds, error);
         Coefficient {
             name: COEFFICIENT_NAMES[index],
-            value: duration(seconds, error),
-            // Three digits of an error are more than enough.
-            standard_error: duration(error, error),
+            value,
+            standard_error,
             seconds,
             standard_error_seconds: error,
         }
@@ -178,10 +173,16 @@ mod tests {
 
     #[test]
     fn digits_follow_the_error() {
-        assert_eq!(duration(4.213_456e-3, 0.3e-3), "4.21 ms");
-        assert_eq!(duration(4.213_456e-3, 4e-6), "4.2135 ms");
-        assert_eq!(duration(0.064_321e-9, 1e-12), "0.0643 ns");
-        assert_eq!(duration(813.7e-6, 0.0), "813.70 us");
-        assert_eq!(duration(1e-20, 1e-9), "0 ns");
+        let shown = |seconds: f64, error: f64| {
+            let (value, error) = duration(seconds, error);
+            format!("{value} {error}")
+        };
+        assert_eq!(shown(4.213_456e-3, 0.3e-3), "4.21 ms 0.30 ms");
+        assert_eq!(shown(4.213_456e-3, 4e-6), "4.2135 ms 0.0040 ms");
+        assert_eq!(shown(0.064_321e-9, 1e-12), "0.0643 ns 0.0010 ns");
+        assert_eq!(shown(813.7e-6, 0.0), "813.70 us 0.00 us");
+        // What the error swallows is no digit of anything.
+        assert_eq!(shown(1e-20, 1e-9), "0.0 ns 1.0 ns");
+        assert_eq!(shown(0.0, 0.0), "0 ns 0 ns");
     }
 }

@@ -31,7 +31,11 @@ pub(super) fn figures(found: &Calibration) -> Vec<String> {
             format!("the first {}", found.first_half_requests)
         ),
     ];
-    let cell = |of: &Coefficient| format!("{} +- {}", of.value, of.standard_error);
+    let cell = |of: &Coefficient| {
+        let unit = of.standard_error.split(' ').next_back().unwrap_or_default();
+        let number = |text: &str| text.split(' ').next().unwrap_or_default().to_owned();
+        format!("{} +- {} {unit}", number(&of.value), number(&of.standard_error))
+    };
     for (all, half) in found.coefficients.iter().zip(&found.first_half) {
         lines.push(format!("{:<18}{:>25}{:>25}", all.name, cell(all), cell(half)));
     }
@@ -61,6 +65,6 @@ pub(super) fn figures(found: &Calibration) -> Vec<String> {
         "{} sequences, {} tokens of a step, {} context tokens replayed:",
         found.max_sequences, found.token_budget, found.replayed_kv_tokens
     ));
-    lines.push(format!("{}.", found.limits_from));
+    lines.extend(found.limits_from.split(", ").map(|part| format!("  {part}")));
     lines
 }

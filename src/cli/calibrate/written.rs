@@ -102,15 +102,20 @@ impl Written {
         let Variant { accelerator, gpus, .. } = variant;
         let description =
             format!("Step time of {workload} on {accelerator} as measured on {}", self.as_of);
+        let layout = [
+            format!("\"deployments.{workload}.layouts.{accelerator}\": ("),
+            format!("    gpus: {gpus},"),
+            format!("    precision: {},", word(variant.precision)),
+            format!("    step_time: {},", self.step_time(found, &log, "            ")),
+            "),".to_owned(),
+        ];
         text + &format!(
-            "Variant(\n    name: {},\n    description: {},\n    include: {},\n    patches: {{\n        \
-             \"deployments.{workload}.layouts.{accelerator}\": (\n            gpus: {gpus},\n            \
-             precision: {},\n            step_time: {},\n        ),\n    }},\n)\n",
+            "Variant(\n    name: {},\n    description: {},\n    include: {},\n    patches: \
+             {{\n        {}\n    }},\n)\n",
             quoted(&self.name()),
             quoted(&description),
             quoted(&variant.include),
-            word(variant.precision),
-            self.step_time(found, &log, "            ")
+            layout.join("\n        "),
         )
     }
 
