@@ -133,7 +133,8 @@ fn cluster(c: &mut Criterion) {
 }
 
 fn point(c: &mut Criterion) {
-    let layout = Layout { gpus: 8, precision: Precision::Fp4, attention_ranks: None };
+    let layout =
+        Layout { gpus: 8, precision: Precision::Fp4, attention_ranks: None, step_time: None };
     let deployment = Deployment {
         model: "muse_base".to_owned(),
         layouts: [("gb300".to_owned(), layout.clone())].into(),

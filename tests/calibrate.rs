@@ -6,12 +6,16 @@ use std::path::Path;
 use std::process::Output;
 
 use assert_cmd::Command;
-use sparkgap::engine::{Completion, Observer, Replica, Request};
-use sparkgap::hardware::StepTime;
+use sparkgap::engine::{CallShape, Completion, Observer, Replica, ReplicaModel, Request};
+use sparkgap::hardware::{COEFFICIENT_NAMES, StepTime};
+use sparkgap::scenario::{Scenario, ScenarioText};
 use sparkgap::study::{
     CalibrationFault, EngineLimits, ServedCall, StepCoefficients, fit_all, hold_out,
 };
-use sparkgap::time::EngineTime;
+use sparkgap::time::{EngineTime, FleetTime};
+use tempfile::TempDir;
+
+const SMALL: &str = include_str!("data/small.ron");
 
 const LIMITS: EngineLimits = EngineLimits { max_sequences: 24, token_budget: 512, kv_tokens: None };
 /// Base, floor, of a token, of a sequence, of a context token.
@@ -113,14 +117,161 @@ fn the_command_prints_and_writes_what_it_found() {
     fs::write(folder.path().join("log.jsonl"), text).unwrap();
     let meta = "{\"engine_kwargs\": {\"max_num_seqs\": 24, \"max_num_batched_tokens\": 512}}";
     fs::write(folder.path().join("meta.json"), meta).unwrap();
-    let output = calibrate(folder.path(), &["--out", "mine.ron", "--json"]);
+    let output = calibrate(folder.path(), &["--out", "mine.ron", "--as-of", "2027-03", "--json"]);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let found: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(found["hold_out"].as_array().unwrap().len(), 12);
     assert_eq!(found["coefficients"].as_array().unwrap().len(), 5);
     assert!(found["limits_from"].as_str().unwrap().contains("sequences from meta.json"));
     let written = fs::read_to_string(folder.path().join("mine.ron")).unwrap();
-    assert!(written.contains("per_context_token") && written.contains("hold_out"), "{written}");
+    assert!(written.contains("the first 22") && written.contains("Foretold"), "{written}");
+    // It goes into a layout as it is, comments and all.
+    let mut text = ScenarioText::of(SMALL, "small.ron").unwrap();
+    text.set(&format!("deployments.chat.layouts.gb300.step_time={written}")).unwrap();
+    let scenario = text.scenario().unwrap();
+    let measured = scenario.deployments["chat"].layouts["gb300"].step_time.as_ref().unwrap();
+    assert_eq!((measured.kv_tokens, measured.as_of), (None, FleetTime::parse("2027-03").unwrap()));
+    for (name, seconds) in COEFFICIENT_NAMES.iter().zip(measured.coefficients()) {
+        let fitted = found["coefficients"].as_array().unwrap();
+        let fitted = fitted.iter().find(|one| one["name"] == **name).unwrap();
+        let number = |field: &str| fitted[field].as_f64().unwrap();
+        let (value, error) = (number("seconds"), number("standard_error_seconds"));
+        assert!((seconds - value).abs() <= (0.05 * error).max(1e-5 * value), "{name}: {seconds}");
+    }
+}
+
+fn run(folder: &Path, arguments: &[&str]) -> Output {
+    let mut command = Command::cargo_bin("sparkgap").unwrap();
+    command.current_dir(folder).args(arguments).output().unwrap()
+}
+
+/// A folder with a log in Unix time of March 2027, what its engine was, and the small scenario.
+fn recorded_folder() -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let unix =
+        |call: &ServedCall| line(call).replace("\"arrival_time\": 1", "\"arrival_time\": 1805");
+    let text: String = log(44).iter().map(unix).collect();
+    fs::write(folder.path().join("log.jsonl"), text).unwrap();
+    let meta = "{\"engine_kwargs\": {\"max_num_seqs\": 24, \"max_num_batched_tokens\": 512, \
+                \"tensor_parallel_size\": 2}, \"kv_cache\": {\"num_kv_tokens\": 50000}}";
+    fs::write(folder.path().join("meta.json"), meta).unwrap();
+    fs::write(folder.path().join("small.ron"), SMALL).unwrap();
+    folder
+}
+
+const INTO: [&str; 8] = [
+    "--out",
+    "mine.ron",
+    "--scenario",
+    "small.ron",
+    "--workload",
+    "chat",
+    "--accelerator",
+    "gb300",
+];
+
+#[test]
+fn the_written_scenario_serves_as_was_measured() {
+    let folder = recorded_folder();
+    let output = calibrate(folder.path(), &INTO);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let check = run(folder.path(), &["check", "mine.ron"]);
+    assert!(check.status.success(), "{}", String::from_utf8_lossy(&check.stderr));
+    let scenario = Scenario::load(folder.path().join("mine.ron")).unwrap();
+    let (workload, deployment) = (&scenario.workloads["chat"], &scenario.deployments["chat"]);
+    let layout = &deployment.layouts["gb300"];
+    let measured = layout.step_time.as_ref().unwrap();
+    assert_eq!((layout.gpus, measured.as_of), (2, FleetTime::parse("2027-03-14").unwrap()));
+    assert!(measured.kv_tokens.unwrap() >= 50_000);
+    // A lone request on its date: exactly what the written coefficients say.
+    let (hardware, llm) = (&scenario.hardware["gb300"], &scenario.models[&deployment.model]);
+    let date = layout.measured_on();
+    let year = measured.as_of.decimal_year();
+    let speed = scenario.central_speed(("chat", workload), hardware, date, year);
+    let calls = CallShape::central(workload, year).unwrap().means();
+    let place = (layout, deployment);
+    let model = ReplicaModel::new(hardware, llm, place, &calls, speed).unwrap();
+    let step_time = StepTime::new(&model.roofline);
+    let mut replica = Replica::new(&step_time, &model.scheduler, model.kv_tokens);
+    assert!(replica.enqueue(0, Request::new(EngineTime(0), 700, 2)));
+    let call = ServedCall {
+        arrival: EngineTime(0),
+        prompt: 700,
+        output: 2,
+        first_token: 0.0,
+        last_token: 0.0,
+    };
+    let mut ends = Log(vec![call]);
+    replica.finish(&mut ends);
+    let [base, floor, token, sequence, context] = measured.coefficients();
+    let ttft = base + floor.max(700.0 * token);
+    let last = ttft + base + floor.max(token) + sequence + 700.0 * context;
+    assert!((ends.0[0].first_token - ttft).abs() < 1e-11, "{} {ttft}", ends.0[0].first_token);
+    assert!((ends.0[0].last_token - last).abs() < 2e-11, "{} {last}", ends.0[0].last_token);
+}
+
+#[test]
+fn every_command_says_that_it_was_measured() {
+    let folder = recorded_folder();
+    assert!(calibrate(folder.path(), &INTO).status.success());
+    let json = |arguments: &[&str]| -> serde_json::Value {
+        let output = run(folder.path(), arguments);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        serde_json::from_slice(&output.stdout).unwrap()
+    };
+    let on = ["mine.ron", "--workload", "chat", "--accelerator", "gb300", "--json"];
+    let few = ["--replicas", "2", "--requests", "2000"];
+    let found = json(&[&["simulate"][..], &on, &few].concat());
+    assert_eq!(found["deployment"]["provenance"], "measured");
+    assert_eq!(found["deployment"]["gpus"], 4);
+    let found = json(&[&["size"][..], &on, &["--rate", "20", "--mode", "aggregated"]].concat());
+    assert_eq!(found["accelerators"][0]["provenance"], "measured", "{found}");
+    let found = json(&["run", "mine.ron", "--worlds", "2", "--no-charts", "--no-cache", "--json"]);
+    assert_eq!(found["serving"][0]["accelerator"], "gb300");
+    assert_eq!(found["serving"][0]["basis"], "fitted");
+    assert_eq!(found["serving"][0]["measured"][0], "chat");
+    assert_eq!(found["serving"][1]["measured"].as_array().unwrap().len(), 0);
+    let table = run(folder.path(), &["run", "mine.ron", "--worlds", "2", "--no-charts"]);
+    let table = String::from_utf8_lossy(&table.stdout).into_owned();
+    assert!(table.contains("step times measured (chat on gb300)"), "{table}");
+    // It says nothing of another layout.
+    let other = [&["simulate"][..], &on, &few, &["--gpus", "1"]].concat();
+    let output = run(folder.path(), &other);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("measured on 2 GPUs in fp4"));
+}
+
+#[test]
+fn what_no_scenario_can_take_is_refused_before_the_fit() {
+    let folder = recorded_folder();
+    let refused = |arguments: &[&str], said: &[&str]| {
+        let output = calibrate(folder.path(), arguments);
+        let error = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(2), "{error}");
+        assert!(said.iter().all(|part| error.contains(part)), "{said:?} in {error}");
+        assert!(!folder.path().join("mine.ron").exists());
+    };
+    refused(&INTO[..6], &["--accelerator"]);
+    refused(&INTO[2..], &["--out"]);
+    refused(&INTO[..4], &["--workload"]);
+    let with = |place: usize, name: &'static str| {
+        let mut changed = INTO;
+        changed[place] = name;
+        changed
+    };
+    refused(&with(5, "chatt"), &["workload `chatt`", "chat"]);
+    refused(&with(7, "gb301"), &["accelerator `gb301`", "gb300"]);
+    refused(&with(7, "h100"), &["`chat` on `h100`", "--precision"]);
+    refused(&[&INTO[..], &["--gpus", "100"]].concat(), &["100 GPUs", "1 to 64"]);
+    refused(&[&INTO[..], &["--as-of", "1999"]].concat(), &["--as-of", "2000 and 2100"]);
+    let itself = with(1, "small.ron");
+    refused(&itself, &["the scenario itself"]);
+    let meta = "{\"engine_kwargs\": {\"max_num_seqs\": 24, \"max_num_batched_tokens\": 512}}";
+    fs::write(folder.path().join("meta.json"), meta).unwrap();
+    refused(&INTO, &["--gpus", "tensor_parallel_size"]);
+    let old: String = log(44).iter().map(line).collect();
+    fs::write(folder.path().join("log.jsonl"), old).unwrap();
+    refused(&INTO[..2], &["log.jsonl", "--as-of DATE"]);
 }
 
 #[test]

@@ -42,7 +42,7 @@ fn workload(service: Service) -> Workload {
 }
 
 fn deployment(model: &str, gpus: u32) -> Deployment {
-    let layout = Layout { gpus, precision: Precision::Fp4, attention_ranks: None };
+    let layout = Layout { gpus, precision: Precision::Fp4, attention_ranks: None, step_time: None };
     let names = ["gb300", "h100", "vera_rubin", "mi355x"];
     Deployment {
         model: model.to_owned(),

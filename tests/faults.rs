@@ -8,6 +8,9 @@ use sparkgap::scenario::Scenario;
 
 const SMALL: &str = include_str!("data/small.ron");
 
+/// The first layout of the small scenario: chat on GB300.
+const FIRST_LAYOUT: &str = "\"gb300\": (gpus: 1, precision: fp4)";
+
 /// Name of the snapshot, what to exchange in the small scenario, what for.
 const BROKEN: &[(&str, &str, &str)] = &[
     ("bare_number", "slip: \"lognormal(p10 1, p90 9) months\"", "slip: 3"),
@@ -42,6 +45,48 @@ const BROKEN: &[(&str, &str, &str)] = &[
     ("negative_count", "worlds: 3,", "worlds: -3,"),
     ("open_bracket", "criterion: (interactive_lole", "criterion: interactive_lole"),
     ("no_round_trip", "round_trip: {\"west\": \"90 ms\"}", "round_trip: {}"),
+    (
+        "step_time_below_zero",
+        FIRST_LAYOUT,
+        "\"gb300\": (gpus: 1, precision: fp4, step_time: \
+        (base: \"4 ms\", floor: \"9 ms\", per_token: \"-80 us\", per_sequence: \"20 us\", \
+        per_context_token: \"0.3 ns\", as_of: \"2026-08\", source: \"log\"))",
+    ),
+    (
+        "step_time_of_minutes",
+        FIRST_LAYOUT,
+        "\"gb300\": (gpus: 1, precision: fp4, step_time: \
+        (base: \"4 ms\", floor: \"9 ms\", per_token: \"80 ms\", per_sequence: \"20 us\", \
+        per_context_token: \"0.3 ns\", as_of: \"2026-08\", source: \"log\"))",
+    ),
+    (
+        "step_time_without_unit",
+        FIRST_LAYOUT,
+        "\"gb300\": (gpus: 1, precision: fp4, step_time: \
+        (base: \"4 ms\", floor: \"9 ms\", per_token: 80e-6, per_sequence: \"20 us\", \
+        per_context_token: \"0.3 ns\", as_of: \"2026-08\", source: \"log\"))",
+    ),
+    (
+        "step_time_of_nothing",
+        FIRST_LAYOUT,
+        "\"gb300\": (gpus: 1, precision: fp4, step_time: \
+        (base: \"0 s\", floor: \"0 s\", per_token: \"0 s\", per_sequence: \"0 s\", \
+        per_context_token: \"0 s\", kv_tokens: 5, as_of: \"1996-08\", source: \"log\"))",
+    ),
+    (
+        "step_time_of_ranks",
+        FIRST_LAYOUT,
+        "\"gb300\": (gpus: 2, attention_ranks: 2, precision: \
+        fp4, step_time: (base: \"4 ms\", floor: \"9 ms\", per_token: \"80 us\", per_sequence: \
+        \"20 us\", per_context_token: \"0.3 ns\", as_of: \"2026-08\", source: \"log\"))",
+    ),
+    (
+        "step_time_that_breaks_a_promise",
+        FIRST_LAYOUT,
+        "\"gb300\": (gpus: 1, precision: fp4, \
+        step_time: (base: \"40 ms\", floor: \"90 ms\", per_token: \"80 us\", per_sequence: \
+        \"20 us\", per_context_token: \"0.3 ns\", as_of: \"2026-08\", source: \"log\"))",
+    ),
     ("candidate_out_of_reach", "reach: within(\"200 ms\")", "reach: local"),
 ];
 

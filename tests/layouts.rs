@@ -26,7 +26,7 @@ fn hand_worked() -> Accelerator {
 }
 
 fn one_gpu() -> Layout {
-    Layout { gpus: 1, precision: Precision::Fp8, attention_ranks: None }
+    Layout { gpus: 1, precision: Precision::Fp8, attention_ranks: None, step_time: None }
 }
 
 fn near(value: f64, exact: f64) {

@@ -282,6 +282,30 @@ const PROBES: &[Probe] = &[
         "[0, 65]",
         &["deployments.instant.layouts.gb300.gpus"],
     ),
+    (
+        "0 s or more; a full step at most 25 s",
+        r#"["0 s", "20 ns"]"#,
+        r#"["-1 ns", "1000 s"]"#,
+        &[
+            "deployments.instant.layouts.gb300.step_time.base",
+            "deployments.instant.layouts.gb300.step_time.floor",
+            "deployments.instant.layouts.gb300.step_time.per_token",
+            "deployments.instant.layouts.gb300.step_time.per_sequence",
+            "deployments.instant.layouts.gb300.step_time.per_context_token",
+        ],
+    ),
+    (
+        "64 to 1000000000",
+        "[64, 1000000000]",
+        "[63, 1000000001]",
+        &["deployments.instant.layouts.gb300.step_time.kv_tokens"],
+    ),
+    (
+        "2000 to 2100",
+        r#"["2000-01", "2100-12-31"]"#,
+        r#"["1999-12-31", "2101-01"]"#,
+        &["deployments.instant.layouts.gb300.step_time.as_of"],
+    ),
     ("more than `spare_trays`", "[3]", "[2]", &["hardware.gb300.failures.trays.trays"]),
     ("fewer than `trays`", "[0, 17]", "[18]", &["hardware.gb300.failures.trays.spare_trays"]),
     ("max_sequences or more", "[1024]", "[1023]", &["deployments.thinking.scheduler.token_budget"]),
@@ -345,12 +369,22 @@ fn put(scenario: &mut Value, path: &str, value: Value) {
     place[last] = value;
 }
 
+/// The scenario with a step time that was measured, which the default has none of.
+fn with_measured(scenario: &Scenario) -> Value {
+    let mut scenario = serde_json::to_value(scenario).expect("plain data");
+    scenario["deployments"]["instant"]["layouts"]["gb300"]["step_time"] = serde_json::json!({
+        "base": "1 ms", "floor": "2 ms", "per_token": "1 us", "per_sequence": "2 us",
+        "per_context_token": "1 ns", "kv_tokens": 1_000_000, "as_of": "2026-08", "source": "log",
+    });
+    scenario
+}
+
 /// Whether the default scenario with one value exchanged is refused: by a type or by a check.
 fn refused(path: &str, value: Value) -> Option<String> {
     let mut scenario = Scenario::embedded();
     // A shorter horizon leaves deliveries behind it.
     scenario.horizon.ignore_later = true;
-    let mut scenario = serde_json::to_value(scenario).expect("plain data");
+    let mut scenario = with_measured(&scenario);
     put(&mut scenario, path, value);
     let read: Scenario = match serde_json::from_value(scenario) {
         Ok(read) => read,
@@ -368,7 +402,7 @@ fn ranges_are_those_that_are_enforced() {
     struct Note {
         range: Option<String>,
     }
-    let default = serde_json::to_value(Scenario::embedded()).expect("plain data");
+    let default = with_measured(&Scenario::embedded());
     let (mut probed, mut faults) = (BTreeSet::new(), Vec::new());
     for (range, legal, illegal, paths) in PROBES {
         for path in *paths {

@@ -35,6 +35,7 @@ fn question<'a>(
                 accelerator,
                 speed: 1.0,
                 precisions: vec![best_precision(accelerator)],
+                measured: None,
             })
             .collect(),
         llm,

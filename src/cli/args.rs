@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use super::calibrate::CalibrateArguments;
 use super::frontier::FrontierArguments;
 use super::simulate::SimulateArguments;
 use super::size::SizeArguments;
@@ -154,34 +155,6 @@ pub struct SweepArguments {
     /// Draw no heatmap
     #[arg(long)]
     pub no_charts: bool,
-}
-
-/// Options of `calibrate`.
-#[derive(Debug, Clone, Args)]
-pub struct CalibrateArguments {
-    /// Request log of vLLM (JSON lines, plain or gzip) with queued_ts, first_token_ts and
-    /// last_token_ts
-    pub log: PathBuf,
-    /// Limits of the engine (JSON) [default: meta.json beside the log, if there is one]
-    #[arg(long, value_name = "FILE")]
-    pub meta: Option<PathBuf>,
-    /// Sequences in a batch at most [default: max_num_seqs of the meta file]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
-    pub max_sequences: Option<u32>,
-    /// Tokens of a step at most [default: max_num_batched_tokens of the meta file]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
-    pub token_budget: Option<u32>,
-    /// Context tokens that fit into memory [default: num_kv_tokens of the meta file, else never
-    /// short]
-    #[arg(long, value_name = "N",
-          value_parser = clap::value_parser!(u64).range(64..=1_000_000_000))]
-    pub kv_tokens: Option<u64>,
-    /// File for the coefficients (RON)
-    #[arg(long, value_name = "FILE")]
-    pub out: Option<PathBuf>,
-    /// Print JSON instead of the table
-    #[arg(long)]
-    pub json: bool,
 }
 
 /// Options of `adequacy`.

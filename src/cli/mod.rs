@@ -18,10 +18,10 @@ mod sweep;
 mod validate;
 
 pub use args::{
-    AdequacyArguments, Arguments, CalibrateArguments, CheckArguments, Command,
-    CompletionsArguments, ExplainArguments, InitArguments, ManArguments, RunArguments, Source,
-    SweepArguments,
+    AdequacyArguments, Arguments, CheckArguments, Command, CompletionsArguments, ExplainArguments,
+    InitArguments, ManArguments, RunArguments, Source, SweepArguments,
 };
+pub use calibrate::{CalibrateArguments, LimitArguments, VariantArguments};
 pub use failure::Failure;
 pub use frontier::{FrontierArguments, Per};
 pub use simulate::{DeploymentArguments, SimulateArguments, TrafficArguments};

@@ -7,7 +7,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::FirstToken;
-use crate::hardware::{Llm, Precision, Width};
+use crate::hardware::{Llm, MeasuredStepTime, Precision, Width};
+use crate::time::FleetTime;
 use crate::units::Seconds;
 
 /// GPUs of an attention rank at most where nothing is said, unless the model has fewer heads of
@@ -27,11 +28,15 @@ pub struct Layout {
     /// but the experts, which are spread over all GPUs. As many as GPUs: one GPU a rank.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub attention_ranks: Option<u32>,
+    /// Step time measured on such a replica: it takes the place of what is computed from model and
+    /// accelerator, and holds for the model as it is, whatever size is drawn.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub step_time: Option<MeasuredStepTime>,
 }
 
 impl Layout {
-    /// GPUs and attention ranks on a model: the ranks as stated; else one for a dense model, and
-    /// with experts the fewest of at most 8 GPUs, and of no more than the
+    /// GPUs and attention ranks on a model: the ranks as stated; else one for a dense model and for
+    /// a measured step time, and with experts the fewest of at most 8 GPUs, and of no more than the
     /// model has heads of keys and values.
     #[must_use]
     pub fn width(&self, llm: &Llm) -> Width {
@@ -39,7 +44,7 @@ impl Layout {
         let most = USUAL_RANK.min(llm.kv_heads.max(1));
         let widest = || (1..=most).rev().find(|gpus| self.gpus.is_multiple_of(*gpus));
         let usual = || match (&llm.experts, widest()) {
-            (Some(_), Some(gpus)) => (self.gpus / gpus).max(1),
+            (Some(_), Some(gpus)) if self.step_time.is_none() => (self.gpus / gpus).max(1),
             _ => 1,
         };
         let ranks = self.attention_ranks.unwrap_or_else(usual);
@@ -47,12 +52,19 @@ impl Layout {
     }
 
     /// The layout on twice the GPUs: stated ranks are doubled and stay as wide as they are, a
-    /// single one gets wider.
+    /// single one gets wider. `None` where the step time was measured: it says nothing of them.
     #[must_use]
-    pub fn doubled(&self) -> Self {
+    pub fn doubled(&self) -> Option<Self> {
         let twice = |count: u32| count.saturating_mul(2);
         let ranks = self.attention_ranks.map(|ranks| if ranks > 1 { twice(ranks) } else { ranks });
-        Self { gpus: twice(self.gpus), attention_ranks: ranks, ..*self }
+        let wider = || Self { gpus: twice(self.gpus), attention_ranks: ranks, ..self.clone() };
+        self.step_time.is_none().then(wider)
+    }
+
+    /// Date on which its step time was measured; `None` where it is computed.
+    #[must_use]
+    pub fn measured_on(&self) -> Option<FleetTime> {
+        self.step_time.as_ref().map(|measured| measured.as_of)
     }
 }
 

@@ -75,7 +75,8 @@ impl ReplicaModel {
     }
 
     /// The replica of a model (already scaled to its size), or one of its attention ranks with its
-    /// part of the limits and, for `calls`, its wait for the others. `speed` divides all times.
+    /// part of the limits and, for `calls`, its wait for the others. `speed` divides all times: it
+    /// counts from the fit of the accelerator or, where the step time was measured, from then on.
     /// `None` where the weights do not fit.
     #[must_use]
     pub fn new(
@@ -86,8 +87,14 @@ impl ReplicaModel {
         speed: f64,
     ) -> Option<Self> {
         let width = layout.width(llm);
-        let kv_tokens = kv_capacity(accelerator, llm, width, layout.precision)?;
-        let mut roofline = Roofline::new(accelerator, llm, width, layout.precision, speed);
+        let measured = layout.step_time.as_ref();
+        let stated = measured.and_then(|measured| measured.kv_tokens).map(|tokens| tokens as f64);
+        let held = || kv_capacity(accelerator, llm, width, layout.precision);
+        let kv_tokens = stated.or_else(held)?;
+        let mut roofline = match measured {
+            Some(measured) => measured.roofline(speed),
+            None => Roofline::new(accelerator, llm, width, layout.precision, speed),
+        };
         let part = |limit: u32| (limit / width.ranks).max(1);
         let whole = &deployment.scheduler;
         let scheduler = Scheduler {

@@ -236,7 +236,12 @@ impl Accelerator {
     /// Throughput multiplier of the software at `time` relative to the date of the fit.
     #[must_use]
     pub fn software_multiplier(&self, ceiling: Factor, time: FleetTime) -> f64 {
-        let fitted = self.software.multiplier(ceiling, self.efficiency.fitted);
-        self.software.multiplier(ceiling, time) / fitted
+        self.software_since(self.efficiency.fitted, ceiling, time)
+    }
+
+    /// The same relative to any other date, that of a measurement for example.
+    #[must_use]
+    pub fn software_since(&self, date: FleetTime, ceiling: Factor, time: FleetTime) -> f64 {
+        self.software.multiplier(ceiling, time) / self.software.multiplier(ceiling, date)
     }
 }

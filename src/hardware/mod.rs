@@ -7,6 +7,7 @@ mod accelerator;
 mod catalogue;
 mod llm;
 mod measured;
+mod measured_step;
 mod peers;
 mod provenance;
 mod roofline;
@@ -19,6 +20,7 @@ pub use measured::{
     MeasuredError, MeasuredFault, MeasuredPoint, accelerator_known_as, measured_points,
     model_known_as, read_measured,
 };
+pub use measured_step::{COEFFICIENT_NAMES, COEFFICIENTS, MeasuredStepTime};
 pub use peers::{CHUNK_SIZES, Chunk, Peers};
 pub use provenance::Provenance;
 pub use roofline::{MEMORY_SHARE, Roofline, Width, kv_capacity};

@@ -9,6 +9,7 @@ use super::result::{
 };
 use super::world_year::{WorldResult, estimate, reduce};
 use crate::fleet::{Draw, ServingRate, SourceName, draw_world};
+use crate::hardware;
 use crate::rng::StreamKey;
 use crate::scenario::Scenario;
 use crate::stats::{Estimate, Spread};
@@ -88,8 +89,15 @@ pub fn required_external(
 /// What the serving figures of the accelerators supplied rest on.
 fn serving_basis(scenario: &Scenario) -> Vec<ServingBasis> {
     let basis = |name: String| {
-        let basis = scenario.hardware[&name].provenance();
-        ServingBasis { accelerator: name, basis }
+        let layouts = scenario.deployments.iter().filter_map(|(workload, deployment)| {
+            Some((workload, deployment.layouts.get(&name)?.step_time.is_some()))
+        });
+        let (measured, computed): (Vec<_>, Vec<_>) = layouts.partition(|(_, measured)| *measured);
+        let inherited = scenario.hardware[&name].provenance();
+        let whole = computed.is_empty() && !measured.is_empty();
+        let basis = if whole { hardware::Provenance::Measured } else { inherited };
+        let measured = measured.into_iter().map(|(workload, _)| workload.clone()).collect();
+        ServingBasis { accelerator: name, basis, measured }
     };
     scenario.accelerators_supplied().into_iter().map(basis).collect()
 }

@@ -255,8 +255,11 @@ pub struct WorldYear {
 pub struct ServingBasis {
     /// Its name.
     pub accelerator: String,
-    /// `fitted` to measurements of its generation, or a `bound` that is inherited with a doubt.
+    /// `fitted` to measurements of its generation, or a `bound` that is inherited with a doubt;
+    /// `measured` where the step time of every workload on it was.
     pub basis: crate::hardware::Provenance,
+    /// Workloads whose step time on it was measured on the planner's own deployment.
+    pub measured: Vec<String>,
 }
 
 /// The whole answer.

@@ -246,24 +246,26 @@ fn laid_out(rows: &[Row], width: usize, years: &[YearResult]) -> String {
     out
 }
 
-/// What the numbers rest on, one sentence or two per line.
-/// Whose step times were fitted to measurements, and whose are inherited.
+/// Whose step times were measured, whose were fitted to measurements, and whose are inherited.
 fn serving_basis(answer: &Answer) -> String {
     let names = |wanted: Provenance| {
         let of = answer.serving.iter().filter(|serving| serving.basis == wanted);
         of.map(|serving| serving.accelerator.as_str()).collect::<Vec<_>>().join(", ")
     };
-    let (fitted, bound) = (names(Provenance::Fitted), names(Provenance::Bound));
-    match (fitted.is_empty(), bound.is_empty()) {
-        (true, true) => "Serving: measured.".to_owned(),
-        (false, true) => format!("Serving: fitted to measurements ({fitted})."),
-        (true, false) => format!("Serving: inherited with a doubt, a bound ({bound})."),
-        (false, false) => format!(
-            "Serving: fitted to measurements ({fitted}); inherited with a doubt, a bound ({bound})."
-        ),
-    }
+    let measured = answer.serving.iter().filter(|serving| !serving.measured.is_empty());
+    let measured = measured
+        .map(|serving| format!("{} on {}", serving.measured.join(", "), serving.accelerator));
+    let parts = [
+        ("step times measured", measured.collect::<Vec<_>>().join("; ")),
+        ("fitted to measurements", names(Provenance::Fitted)),
+        ("inherited with a doubt, a bound", names(Provenance::Bound)),
+    ];
+    let said = parts.iter().filter(|(_, names)| !names.is_empty());
+    let said: Vec<String> = said.map(|(how, names)| format!("{how} ({names})")).collect();
+    format!("Serving: {}.", said.join("; "))
 }
 
+/// What the numbers rest on, one sentence or two per line.
 fn foundations(answer: &Answer) -> Vec<String> {
     let from = &answer.provenance;
     let candidate = &answer.candidate;

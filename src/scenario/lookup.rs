@@ -38,18 +38,32 @@ impl Scenario {
 
     /// What all step times of a workload on an accelerator are divided by at a decimal year:
     /// software and hardware realised over the work of a token, every uncertain part at its median.
+    /// Of a step time that was `measured` on a date, what has changed since then: the hardware was
+    /// as it is.
     #[must_use]
     pub fn central_speed(
         &self,
         (name, workload): (&str, &Workload),
         accelerator: &Accelerator,
+        measured: Option<FleetTime>,
         year: f64,
     ) -> f64 {
         let at = FleetTime::of_decimal_year(year);
-        let software = accelerator.software_multiplier(accelerator.software.ceiling.central(), at);
+        let ceiling = accelerator.software.ceiling.central();
         let growth = libm::log1p(workload.work_per_token.central().0);
-        let work = libm::exp(growth * (year - BASE_YEAR)) * self.central_release_work(name, at);
-        accelerator.realised.central().0 * software / work
+        let work = |year: f64, at: FleetTime| {
+            libm::exp(growth * (year - BASE_YEAR)) * self.central_release_work(name, at)
+        };
+        match measured {
+            None => {
+                let software = accelerator.software_multiplier(ceiling, at);
+                accelerator.realised.central().0 * software / work(year, at)
+            }
+            Some(date) => {
+                let software = accelerator.software_since(date, ceiling, at);
+                software * work(date.decimal_year(), date) / work(year, at)
+            }
+        }
     }
 
     /// Price of the candidate: its own, or the rent of its accelerator.

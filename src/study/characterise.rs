@@ -12,8 +12,8 @@ use serde::Serialize;
 use super::{Watch, cache};
 use crate::demand::{BASE_YEAR, Service, Workload};
 use crate::engine::{
-    CallMeans, CallShape, Deployment, FirstToken, LatencyLimits, Layout, ReplicaModel, Router,
-    Scheduler, fluid_capacity, measure,
+    CallMeans, CallShape, Deployment, FirstToken, LONGEST_STEP, LatencyLimits, Layout,
+    ReplicaModel, Router, Scheduler, fluid_capacity, measure,
 };
 use crate::hardware::{Accelerator, Llm, Roofline, accelerators, models};
 use crate::rng::StreamKey;
@@ -221,7 +221,8 @@ fn task<'a>(
     let accelerator = accelerator_named(scenario, accelerator)?;
     let llm = scenario.models.get(&deployment.model);
     let llm = llm.or_else(|| models().get(&deployment.model))?;
-    let speed = scenario.central_speed((name, workload), accelerator, year);
+    let measured = layout.measured_on();
+    let speed = scenario.central_speed((name, workload), accelerator, measured, year);
     Some(Task { workload, deployment, layout, accelerator, llm, year, speed })
 }
 
@@ -234,6 +235,10 @@ fn eta_of(task: &Task<'_>, folder: Option<&Path>) -> Option<f64> {
     let Service::Interactive { ttft_p99, tpot_p99 } = task.workload.service else {
         return fluid_capacity(&model, &calls.means(), None).map(|_| 1.0);
     };
+    // Only a measured step time can be so absurd: the engine could not count it.
+    if model.longest_step(calls.prompt.at(1.0)) > LONGEST_STEP {
+        return None;
+    }
     let limits = LatencyLimits { ttft_p99, tpot_p99 };
     let inputs = Inputs {
         program: env!("CARGO_PKG_VERSION"),

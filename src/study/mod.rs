@@ -43,8 +43,7 @@ pub use simulate::{
 };
 pub use size::{
     FACILITY_PUE, Observed, Refusal, SizeCost, SizeLimit, SizeQuestion, SizedAccelerator,
-    SizedDeployment, Sizing, Verification, fit_error_factor, installed_units, size, size_cost,
-    size_provenance, verify_size,
+    SizedDeployment, Sizing, Verification, installed_units, size, size_cost, verify_size,
 };
 pub use sweep::{
     Axis, Combine, Heatmap, Patch, Step, Sweep, SweepError, SweepFailure, SweepOutcome, SweepPoint,

@@ -47,8 +47,8 @@ impl ServingTable {
         };
         let accelerator = &scenario.hardware[inputs.accelerator];
         // A model drawn larger than its replica holds, or too slow on it, is laid out wider: its
-        // GPUs are doubled as far as the scale-up links reach.
-        let widths = std::iter::successors(Some(layout.clone()), |layout| Some(layout.doubled()));
+        // GPUs are doubled as far as the scale-up links reach, unless its step time was measured.
+        let widths = std::iter::successors(Some(layout.clone()), Layout::doubled);
         let reach = |layout: &Layout| layout.gpus <= accelerator.scale_up_domain;
         widths.take_while(reach).find_map(|layout| {
             let replica = (&layout, deployment);

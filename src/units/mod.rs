@@ -94,7 +94,7 @@ const INF: f64 = f64::MAX;
 quantity!(
     /// A span of time, in seconds; a month is 30.4375 days, a year 365.25 days.
     Seconds, "duration", "45 ms", bare false, -INF => INF,
-    { "s" = 1.0, "us" = 1e-6, "ms" = 1e-3, "min" = 60.0, "h" = 3600.0, "d" = 86_400.0,
+    { "s" = 1.0, "ns" = 1e-9, "us" = 1e-6, "ms" = 1e-3, "min" = 60.0, "h" = 3600.0, "d" = 86_400.0,
       "days" = 86_400.0, "weeks" = 604_800.0, "months" = 2_629_800.0, "years" = 31_557_600.0 }
 );
 quantity!(

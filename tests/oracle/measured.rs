@@ -16,7 +16,7 @@ fn output_rate(
     max_sequences: u32,
     tpot: Option<f64>,
 ) -> f64 {
-    let layout = Layout { gpus, precision, attention_ranks: None };
+    let layout = Layout { gpus, precision, attention_ranks: None, step_time: None };
     let deployment = Deployment {
         model: model.to_owned(),
         layouts: [(accelerator.to_owned(), layout.clone())].into(),

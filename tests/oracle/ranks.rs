@@ -152,7 +152,12 @@ fn all_ranks(model: &ReplicaModel, count: usize, requests: Vec<Request>, deal: D
 
 /// DeepSeek-R1 on 32 GPUs; each rank has at most 128 sequences and 4,096 tokens in a step.
 fn deployment(router: Router, ranks: u32) -> Deployment {
-    let layout = Layout { gpus: 32, precision: Precision::Fp4, attention_ranks: Some(ranks) };
+    let layout = Layout {
+        gpus: 32,
+        precision: Precision::Fp4,
+        attention_ranks: Some(ranks),
+        step_time: None,
+    };
     Deployment {
         model: "deepseek_r1".to_owned(),
         layouts: [("gb300".to_owned(), layout)].into(),

@@ -153,7 +153,8 @@ fn free_prefill_and_weightless_context_is_processor_sharing() {
 #[test]
 fn books_balance_behind_every_router() {
     let accelerator = &accelerators()["gb300"];
-    let layout = Layout { gpus: 8, precision: Precision::Fp4, attention_ranks: None };
+    let layout =
+        Layout { gpus: 8, precision: Precision::Fp4, attention_ranks: None, step_time: None };
     let age = sparkgap::units::Seconds(1.0);
     let routers =
         [Router::RoundRobin, Router::Random, Router::PowerOfTwo(age), Router::LeastLoaded(age)];

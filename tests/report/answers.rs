@@ -153,7 +153,11 @@ fn answer(
             dollars_per_gpu_hour: 4.55,
         },
         serving: [("gb300", Basis::Fitted), ("rubin_ultra", Basis::Bound)]
-            .map(|(name, basis)| ServingBasis { accelerator: name.to_owned(), basis })
+            .map(|(name, basis)| ServingBasis {
+                accelerator: name.to_owned(),
+                basis,
+                measured: Vec::new(),
+            })
             .into(),
         reference: "GB300".into(),
         finding: finding.into(),

@@ -11,7 +11,7 @@ use crate::engine::{
     CallClass, CallMeans, CallShape, ClusterModel, Deployment, FirstToken, LatencyLimits, Layout,
     Patience, Prefill, PrefillPool, ReplicaModel, Router, Scheduler, Transfer,
 };
-use crate::hardware::{Precision, Roofline, accelerators, models};
+use crate::hardware::{MeasuredStepTime, Precision, Provenance, Roofline, accelerators, models};
 use crate::report::DeploymentWords;
 use crate::scenario::{Scenario, known_names, layout_faults};
 use crate::study::ServingStack;
@@ -119,6 +119,7 @@ pub(super) fn deployment(
                 model: "measured step time".to_owned(),
                 accelerator: "GPUs".to_owned(),
                 ranks: 1,
+                provenance: Provenance::Measured.word(),
                 ..DeploymentWords::default()
             },
         ),
@@ -242,7 +243,8 @@ fn priced(
     let layout = layout(arguments, base, accelerator_name)?;
     let speed = base.map_or(accelerator.realised.central().0, |base| {
         let (name, workload, _) = base.first();
-        base.scenario.central_speed((name, workload), accelerator, base.year)
+        let measured = layout.measured_on();
+        base.scenario.central_speed((name, workload), accelerator, measured, base.year)
     });
     let deployment = Deployment {
         model: model_name.to_owned(),
@@ -268,14 +270,20 @@ fn priced(
         bandwidth: link,
         latency: arguments.link_latency.unwrap_or(Seconds(1e-3)),
     };
+    let links = match arguments.disaggregated {
+        Some(_) => format!(", links of {} GB/s", link.0 / 1e9),
+        None => String::new(),
+    };
+    let (provenance, measured) = match layout.measured_on() {
+        Some(date) => (Provenance::Measured, format!(", step time measured on {date}")),
+        None => (accelerator.provenance(), String::new()),
+    };
     let words = DeploymentWords {
         model: format!("{} in {}", llm.label, format!("{:?}", layout.precision).to_lowercase()),
         accelerator: accelerator.label.clone(),
-        layout: match arguments.disaggregated {
-            Some(_) => format!(", links of {} GB/s", link.0 / 1e9),
-            None => String::new(),
-        },
+        layout: links + &measured,
         ranks,
+        provenance: provenance.word(),
         ..DeploymentWords::default()
     };
     Ok((ReplicaModel { kv_tokens, ..replica }, Some(transfer), words))
@@ -296,7 +304,8 @@ fn layout(
             known_names("", known)
         )));
     }
-    let usual = Layout { gpus: 1, precision: Precision::Fp8, attention_ranks: None };
+    let usual =
+        Layout { gpus: 1, precision: Precision::Fp8, attention_ranks: None, step_time: None };
     let own = own.unwrap_or(&usual);
     let gpus = arguments.gpus.unwrap_or(own.gpus);
     // Ranks that are stated for another number of GPUs say nothing about this one.
@@ -305,7 +314,34 @@ fn layout(
         gpus,
         precision: arguments.precision.unwrap_or(own.precision),
         attention_ranks: arguments.attention_ranks.or(stated),
+        step_time: measured_as_stated(arguments, own, accelerator)?,
     })
+}
+
+/// The step time that was measured on the scenario's layout: it says nothing of another one.
+fn measured_as_stated(
+    arguments: &DeploymentArguments,
+    own: &Layout,
+    accelerator: &str,
+) -> Result<Option<MeasuredStepTime>, Failure> {
+    let Some(measured) = &own.step_time else { return Ok(None) };
+    let given = [
+        ("--model", arguments.model.is_some()),
+        ("--gpus", arguments.gpus.is_some_and(|gpus| gpus != own.gpus)),
+        ("--precision", arguments.precision.is_some_and(|format| format != own.precision)),
+        ("--attention-ranks", arguments.attention_ranks.is_some_and(|ranks| ranks > 1)),
+        ("--tokens-per-step", arguments.tokens_per_step.is_some()),
+    ];
+    match given.into_iter().find(|(_, given)| *given) {
+        None => Ok(Some(measured.clone())),
+        Some((option, _)) => Err(usage(format!(
+            "the step time on `{accelerator}` was measured on {} GPUs in {} and says nothing of \
+             others: leave out {option}, or add \
+             --set 'deployments.NAME.layouts.{accelerator}.step_time=remove'",
+            own.gpus,
+            format!("{:?}", own.precision).to_lowercase()
+        ))),
+    }
 }
 
 /// The workloads that are served, with what they are promised.

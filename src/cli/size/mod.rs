@@ -11,7 +11,7 @@ use super::progress::{bar, watch_interrupt, writing};
 use super::simulate::deployment::{Base, calls_of, find, stack_of};
 use super::{Failure, Source, print, use_threads};
 use crate::demand::Interarrival;
-use crate::engine::{CallClass, LatencyLimits};
+use crate::engine::{CallClass, LatencyLimits, Layout};
 use crate::hardware::{Accelerator, Llm, accelerators, models};
 use crate::report::{SizeReport, check_folder, size_csv, size_json, size_table, write_folder};
 use crate::scenario::Scenario;
@@ -200,18 +200,22 @@ fn named<'a>(
         let ceiling = accelerator.software.ceiling.central();
         let plain =
             || accelerator.realised.central().0 * accelerator.software_multiplier(ceiling, at);
+        let stated = base.and_then(|base| base.first().2.layouts.get(name));
+        // What was measured holds for the scenario's own model and format.
+        let own = arguments.model.is_none() && arguments.precision.is_empty();
+        let measured = stated.filter(|layout| own && layout.step_time.is_some());
         let speed = base.map_or_else(plain, |base| {
             let (workload, what, _) = base.first();
-            base.scenario.central_speed((workload, what), accelerator, base.year)
+            let date = measured.and_then(Layout::measured_on);
+            base.scenario.central_speed((workload, what), accelerator, date, base.year)
         });
-        let stated = base.and_then(|base| base.first().2.layouts.get(name));
         let usual = stated.map_or(best_precision(accelerator), |layout| layout.precision);
         let mut precisions = arguments.precision.clone();
         if precisions.is_empty() {
             precisions.push(usual);
         }
         precisions.dedup();
-        SizedAccelerator { name, accelerator, speed, precisions }
+        SizedAccelerator { name, accelerator, speed, precisions, measured }
     };
     Ok(list.into_iter().map(one).collect())
 }

@@ -209,6 +209,13 @@ impl Trace {
         self.served
     }
 
+    /// Time of the first request on the clock of the file, seconds (Unix time in logs of vLLM);
+    /// `None` until one has been read.
+    #[must_use]
+    pub fn first_time(&self) -> Option<f64> {
+        self.first.map(|picoseconds| picoseconds as f64 * 1e-12)
+    }
+
     fn error(&self, fault: TraceFault) -> TraceError {
         let line = Some(self.number).filter(|line| *line > 0);
         TraceError { file: self.file.clone(), line, fault }

@@ -21,7 +21,8 @@ pub struct ServingInputs<'a> {
     pub call: CallFacts,
     /// Size of the model relative to its proxy.
     pub size: Factor,
-    /// What all step times are divided by: software, hardware realised, work per token.
+    /// What all step times are divided by: software, hardware realised, work per token; where the
+    /// step time was measured, software and work per token since then.
     pub speed: f64,
 }
 
@@ -121,11 +122,12 @@ pub(super) fn span_rates(
     let workloads = scenario.workloads.len();
     let first = calendar.years[0].year;
     let years = first..=first + calendar.years.len() as u16;
+    let hardware: Vec<DrawnHardware<'_>> =
+        names.iter().map(|name| DrawnHardware::new(name, &scenario.hardware[name], draw)).collect();
     let speeds: Vec<Vec<f64>> = years
         .map(|year| {
             let time = FleetTime::start_of_year(year);
-            let speed = |name: &String| hardware_speed(name, &scenario.hardware[name], draw, time);
-            names.iter().map(speed).collect()
+            hardware.iter().map(|hardware| hardware.speed(time)).collect()
         })
         .collect();
     let mut rows = vec![0.0; calendar.spans.len() * names.len() * workloads];
@@ -135,17 +137,28 @@ pub(super) fn span_rates(
             draw.value(&format!("models/{model_name}/size"), &scenario.models[model_name].size);
         let growth = format!("workloads/{workload_name}/work_per_token");
         let growth = libm::log1p(draw.value(&growth, &workload.work_per_token).0);
+        // Work of a token, and on which date the step time of each accelerator was measured.
+        let work = |at: f64, released: f64| libm::exp(growth * (at - BASE_YEAR)) * released;
+        let layouts = &scenario.deployments[workload_name].layouts;
+        let measured: Vec<Option<FleetTime>> =
+            names.iter().map(|name| layouts.get(name)?.measured_on()).collect();
         // Rates by accelerator at the start of a year, counted from the first, at a release's work.
         let node = |year: usize, released: f64| -> Vec<f64> {
             let at = f64::from(first) + year as f64;
-            let work = libm::exp(growth * (at - BASE_YEAR)) * released;
             let call = CallFacts::at(workload_name, workload, draw, at);
-            let ask = |(accelerator, speed): (&String, &f64)| {
-                let speed = speed / work;
+            let ask = |(kind, accelerator): (usize, &String)| {
+                let speed = match measured[kind] {
+                    None => speeds[year][kind] / work(at, released),
+                    Some(date) => {
+                        let software = hardware[kind].since(date, FleetTime::of_decimal_year(at));
+                        let then = work(date.decimal_year(), releases.work_on(date, index));
+                        software * then / work(at, released)
+                    }
+                };
                 let workload = workload_name;
                 rate(&ServingInputs { workload, accelerator, year: at, call, size, speed })
             };
-            names.iter().zip(&speeds[year]).map(ask).collect()
+            names.iter().enumerate().map(ask).collect()
         };
         let mut ends: Option<(usize, f64, [Vec<f64>; 2])> = None;
         for (span, middle) in calendar.middles.iter().enumerate() {
@@ -167,10 +180,30 @@ pub(super) fn span_rates(
     rows
 }
 
-fn hardware_speed(name: &str, accelerator: &Accelerator, draw: Draw<'_>, time: FleetTime) -> f64 {
-    let ceiling = draw.value(&format!("hardware/{name}/software"), &accelerator.software.ceiling);
-    let realised = draw.value(&format!("hardware/{name}/realised"), &accelerator.realised);
-    realised.0 * accelerator.software_multiplier(ceiling, time)
+/// An accelerator as it was drawn.
+struct DrawnHardware<'a> {
+    accelerator: &'a Accelerator,
+    ceiling: Factor,
+    realised: Factor,
+}
+
+impl<'a> DrawnHardware<'a> {
+    fn new(name: &str, accelerator: &'a Accelerator, draw: Draw<'_>) -> Self {
+        let value = |part: &str, law| draw.value(&format!("hardware/{name}/{part}"), law);
+        let ceiling = value("software", &accelerator.software.ceiling);
+        let realised = value("realised", &accelerator.realised);
+        Self { accelerator, ceiling, realised }
+    }
+
+    /// What step times by its efficiencies are divided by.
+    fn speed(&self, time: FleetTime) -> f64 {
+        self.realised.0 * self.accelerator.software_multiplier(self.ceiling, time)
+    }
+
+    /// The same of a step time that was measured on a date.
+    fn since(&self, date: FleetTime, time: FleetTime) -> f64 {
+        self.accelerator.software_since(date, self.ceiling, time)
+    }
 }
 
 /// Geometric interpolation; 0 next to a 0.

@@ -2,10 +2,13 @@
 
 use super::{Calendar, Draw};
 use crate::scenario::Scenario;
+use crate::time::FleetTime;
 
 /// One release as it was drawn.
 #[derive(Debug, Clone)]
 struct Step {
+    /// When it comes.
+    out: FleetTime,
     /// First span in which it holds: the month of the release.
     from: usize,
     work: f64,
@@ -28,6 +31,7 @@ impl Releases {
                 calendar.start.0 + end > out
             };
             Step {
+                out: FleetTime(out),
                 from: (0..calendar.spans.len()).find(holds).unwrap_or(usize::MAX),
                 work: draw.value(&at("work"), &release.work).0,
                 requests: draw.value(&at("requests"), &release.requests).0,
@@ -44,6 +48,12 @@ impl Releases {
     /// What the work of a token of a workload is multiplied by in a span.
     pub fn work(&self, span: usize, workload: usize) -> f64 {
         self.out(span).filter(|step| step.touches[workload]).map(|step| step.work).product()
+    }
+
+    /// The same on a date, be it within the horizon or not.
+    pub fn work_on(&self, date: FleetTime, workload: usize) -> f64 {
+        let out = self.0.iter().filter(|step| step.out <= date && step.touches[workload]);
+        out.map(|step| step.work).product()
     }
 
     /// What user requests are multiplied by in a span.

@@ -39,6 +39,7 @@ fn deployment(report: &SimulationReport<'_>) -> Value {
     json!({
         "model": report.words.model,
         "accelerator": report.words.accelerator,
+        "provenance": report.words.provenance,
         "gpus": model.gpus(),
         "gpus_per_replica": model.replica.gpus * ranks,
         "attention_ranks_per_replica": ranks,

@@ -27,6 +27,8 @@ pub struct DeploymentWords {
     pub arrivals: String,
     /// Ranks of data-parallel attention of a replica: what the engine counts as replicas.
     pub ranks: u32,
+    /// How far its step time is backed by measurement, as [`crate::hardware::Provenance`] says it.
+    pub provenance: &'static str,
 }
 
 /// Everything that is told about a simulation.

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::{Row, SizeReport};
 use crate::stats::Estimate;
-use crate::study::{FACILITY_PUE, SizedAccelerator, Verification, fit_error_factor};
+use crate::study::{FACILITY_PUE, SizedAccelerator, Verification};
 
 /// Version of the names and meanings of the fields.
 const SCHEMA: u32 = 1;
@@ -98,7 +98,7 @@ fn named(on: &SizedAccelerator<'_>, refusal: Option<String>) -> Fields {
         ("accelerator", json!(on.name)),
         ("label", json!(on.accelerator.label)),
         ("available", json!(on.accelerator.available.to_string())),
-        ("provenance", json!(on.accelerator.provenance())),
+        ("provenance", json!(on.provenance())),
         ("refusal", json!(refusal)),
     ]
 }
@@ -106,7 +106,7 @@ fn named(on: &SizedAccelerator<'_>, refusal: Option<String>) -> Fields {
 fn size_of(row: &Row<'_>) -> Fields {
     let (sized, seen) = (row.sized, &row.sized.seen);
     let entry = sized.prefill_layout.as_ref();
-    let factor = fit_error_factor(row.on.accelerator);
+    let factor = row.on.fit_error_factor();
     let gpus = sized.gpus as f64;
     let error = |of: Estimate| json!(of.standard_error);
     let milliseconds = |seconds: f64| json!(seconds * 1e3);

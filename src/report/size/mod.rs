@@ -101,7 +101,7 @@ impl SizeReport<'_> {
             format!(
                 "{gpus} of {label}, {} USD per million output tokens ({})",
                 short(row.cost.dollars_per_million_output),
-                row.on.accelerator.provenance().word()
+                row.on.provenance().word()
             )
         };
         let mut text = format!("{load} within the SLO is cheapest on {}.", say(first));
@@ -109,8 +109,7 @@ impl SizeReport<'_> {
         if let Some(row) = fewest.filter(|row| row.sized.gpus < first.sized.gpus) {
             text += &format!(" The fewest GPUs: {}.", say(row));
         }
-        let backed =
-            |row: &&Row<'_>| row.on.accelerator.provenance() > first.on.accelerator.provenance();
+        let backed = |row: &&Row<'_>| row.on.provenance() > first.on.provenance();
         if let Some(row) = rows.iter().find(backed) {
             text += &format!(" The cheapest that rests on measurements: {}.", say(row));
         }

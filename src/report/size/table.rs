@@ -156,7 +156,7 @@ fn costs(row: &Row<'_>) -> [String; 8] {
         short(cost.dollars_per_hour_of_units),
         dollars(cost.dollars_per_million_output),
         dollars(cost.dollars_per_million_total),
-        row.on.accelerator.provenance().word().to_owned(),
+        row.on.provenance().word().to_owned(),
     ]
 }
 

@@ -7,6 +7,7 @@ mod demand;
 mod hardware;
 mod run;
 mod serving;
+mod step_time;
 mod supply;
 
 pub use serving::layout_faults;

@@ -1,5 +1,6 @@
 //! Checks of deployments: every workload has one, its layouts fit, its limits make sense.
 
+use super::step_time::step_time;
 use super::{Faults, Finding, Path, Scenario};
 use crate::demand::Service;
 use crate::engine::{CallShape, Deployment, Layout, LoneCall, ReplicaModel, Router};
@@ -96,10 +97,12 @@ fn layout_of(
     accelerator: &Accelerator,
     model: Option<&Llm>,
 ) {
+    step_time(faults, path, (layout, deployment));
     let sized = size(faults, &path.key("gpus"), layout, accelerator);
     if let Some(model) = model.filter(|_| sized) {
         let place = path.key("attention_ranks");
-        if ranks(faults, &place, (layout, deployment), model) {
+        let stated = layout.step_time.as_ref().is_some_and(|step| step.kv_tokens.is_some());
+        if ranks(faults, &place, (layout, deployment), model) && !stated {
             memory(faults, &path.key("gpus"), layout, accelerator, model);
         }
     }
@@ -214,11 +217,12 @@ pub(super) fn promises(scenario: &Scenario, faults: &mut Faults) {
                     takes * 1e3,
                     (takes - promised) * 1e3
                 );
-                let help = format!(
-                    "promise more than \"{:.3} ms\", give deployments.{name}.layouts.{role} more \
-                     GPUs, or choose a smaller model",
-                    takes * 1e3
-                );
+                let layout = format!("deployments.{name}.layouts.{role}");
+                let faster = match scenario.deployments[name].layouts[*role].step_time {
+                    Some(_) => format!("or take `step_time` out of {layout}"),
+                    None => format!("give {layout} more GPUs, or choose a smaller model"),
+                };
+                let help = format!("promise more than \"{:.3} ms\", {faster}", takes * 1e3);
                 // Numbers that other checks refuse may give none here.
                 let kept = takes.is_nan() || takes <= promised;
                 faults.require(kept, path.key(field), &message, &help);
@@ -240,7 +244,8 @@ fn lone(scenario: &Scenario, name: &str, accelerator: &str) -> Option<LoneCall> 
     [f64::from(first), f64::from(last) + 1.0]
         .into_iter()
         .filter_map(|year| {
-            let speed = scenario.central_speed((name, workload), hardware, year);
+            let measured = layout.measured_on();
+            let speed = scenario.central_speed((name, workload), hardware, measured, year);
             let calls = CallShape::central(workload, year)?;
             let place = (layout, deployment);
             let replica = ReplicaModel::new(hardware, &model, place, &calls.means(), speed)?;

@@ -15,7 +15,8 @@ const RESTARTS: usize = 4;
 /// Base and floor at which searches start, parts of the median time per token: they trade against
 /// each other, and a search alone may end at the wrong one.
 const STARTS: [(f64, f64); 3] = [(0.15, 0.4), (0.05, 0.45), (0.3, 0.2)];
-/// Groups of the jackknife.
+/// Groups of the jackknife: blocks of requests that follow each other, since neighbours in a line
+/// wait for the same things and are not independent.
 const GROUPS: usize = 5;
 
 /// A point of the search: logarithms of the coefficients.
@@ -84,7 +85,7 @@ pub(super) fn fit(calls: &[ServedCall], count: usize, limits: &EngineLimits) -> 
     problem.kv_tokens = kv_tokens;
     let mut left_out = Vec::with_capacity(GROUPS);
     for group in 0..GROUPS {
-        problem.wanted = wanted(&|index| index % GROUPS != group);
+        problem.wanted = wanted(&|index| index * GROUPS / count != group);
         left_out.push(search(&problem, point, 1).1.map(libm::exp));
     }
     let mut errors = [0.0; COEFFICIENTS];

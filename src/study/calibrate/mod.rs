@@ -11,15 +11,11 @@ mod replay;
 use crate::demand::{ServedTimes, TraceRow};
 use crate::engine::{FirstToken, Prefill, ReplicaModel, Router, Scheduler};
 use crate::hardware::Roofline;
+pub use crate::hardware::{COEFFICIENT_NAMES, COEFFICIENTS};
 use crate::time::EngineTime;
 
 pub use self::replay::ReplayedCall;
 
-/// Coefficients of the step time.
-pub const COEFFICIENTS: usize = 5;
-/// Names of the coefficients, in the order of [`StepCoefficients::seconds`].
-pub const COEFFICIENT_NAMES: [&str; COEFFICIENTS] =
-    ["base", "floor", "per_token", "per_sequence", "per_context_token"];
 /// Requests that a calibration needs at least.
 pub const LEAST_ROWS: usize = 40;
 /// Names of the latencies that are compared, in the order of [`HoldOut::errors`].
@@ -65,7 +61,7 @@ pub struct StepCoefficients {
 pub struct Fitted {
     /// The coefficients.
     pub coefficients: StepCoefficients,
-    /// Their standard errors, seconds, by a jackknife over groups of requests.
+    /// Their standard errors, seconds, by a jackknife over blocks of consecutive requests.
     pub errors: [f64; COEFFICIENTS],
     /// Mean absolute logarithm of simulated over recorded latencies, over what was fitted.
     pub loss: f64,
@@ -123,17 +119,10 @@ pub enum CalibrationFault {
 }
 
 impl StepCoefficients {
-    /// The step time as the engine takes it. Context is on both sides of the roofline, so that it
-    /// always adds.
+    /// The step time as the engine takes it.
     #[must_use]
     pub fn roofline(&self) -> Roofline {
-        let [base, floor, token, sequence, context] = self.seconds;
-        Roofline {
-            dense_read: floor,
-            kv_read: context,
-            decode_network: sequence,
-            ..Roofline::affine(base, token, context, token)
-        }
+        Roofline::measured(self.seconds)
     }
 
     /// A replica with this step time.

@@ -187,6 +187,7 @@ pub fn layouts(
                 gpus,
                 precision,
                 attention_ranks: llm.experts.is_some().then_some(ranks),
+                step_time: None,
             }));
         }
     }

@@ -137,7 +137,10 @@ pub(super) fn candidates(
     question: &SizeQuestion<'_>,
     sized: &SizedAccelerator<'_>,
 ) -> Result<Vec<Candidate>, Refusal> {
-    let found = layouts(sized.accelerator, question.llm, Some(&sized.precisions));
+    let found = match sized.measured {
+        Some(layout) => vec![layout.clone()],
+        None => layouts(sized.accelerator, question.llm, Some(&sized.precisions)),
+    };
     if found.is_empty() {
         return Err(weights(question, sized));
     }

@@ -33,10 +33,30 @@ pub struct SizedAccelerator<'a> {
     pub name: &'a str,
     /// What it is.
     pub accelerator: &'a Accelerator,
-    /// What all step times are divided by: software since the fit times `realised`.
+    /// What all step times are divided by: software since the fit times `realised`; of a measured
+    /// one, what has changed since then.
     pub speed: f64,
     /// Formats of the weights that may be used; at least one.
     pub precisions: Vec<Precision>,
+    /// The only layout that is tried, where its step time was measured; else all are, by roofline.
+    pub measured: Option<&'a Layout>,
+}
+
+impl SizedAccelerator<'_> {
+    /// How far its numbers are backed by measurement.
+    #[must_use]
+    pub fn provenance(&self) -> Provenance {
+        self.measured.map_or(self.accelerator.provenance(), |_| Provenance::Measured)
+    }
+
+    /// Factor by which its GPUs may be more or fewer because step times are fitted or inherited:
+    /// the inverse of the lower end of the doubt about its speed. `None` where that is taken as
+    /// known, and where the step time was measured.
+    #[must_use]
+    pub fn fit_error_factor(&self) -> Option<f64> {
+        let factor = 1.0 / speed_doubt(self.accelerator).0;
+        (factor > 1.0 && self.measured.is_none()).then_some(factor)
+    }
 }
 
 /// What is to be served.
@@ -160,20 +180,6 @@ pub enum Refusal {
 
 /// What is found for an accelerator.
 pub type Sizing = Result<SizedDeployment, Refusal>;
-
-/// How far the numbers of an accelerator are backed by measurement.
-#[must_use]
-pub fn size_provenance(accelerator: &Accelerator) -> Provenance {
-    accelerator.provenance()
-}
-
-/// Factor by which the GPUs may be more or fewer because step times are fitted or inherited: the
-/// inverse of the lower end of the doubt about its speed. `None` where that is taken as known.
-#[must_use]
-pub fn fit_error_factor(accelerator: &Accelerator) -> Option<f64> {
-    let factor = 1.0 / speed_doubt(accelerator).0;
-    (factor > 1.0).then_some(factor)
-}
 
 /// Sizes every accelerator of the question, in their order, on all cores. The result does not
 /// depend on the number of threads. `None` when `watch` stopped it.

@@ -201,7 +201,8 @@ fn run(row: Row, line: u64) -> Result<MeasuredRun, String> {
             [count, tensor, pipeline, ranks].map(|width| width.unwrap_or(1));
         let gpus = tensor * pipeline * ranks;
         within("a replica's number of GPUs", gpus, 1, WIDEST)?;
-        let layout = Layout { gpus, precision: format, attention_ranks: Some(ranks) };
+        let layout =
+            Layout { gpus, precision: format, attention_ranks: Some(ranks), step_time: None };
         Ok::<Workers, String>(Workers { count, layout })
     };
     let decode = [row.decode_workers, row.decode_tp, row.decode_pp, row.decode_attention_dp];
