@@ -255,7 +255,8 @@ pub struct WorldYear {
 pub struct ServingBasis {
     /// Its name.
     pub accelerator: String,
-    /// `fitted` to measurements of its generation, or a `bound` that is inherited with a doubt.
+    /// `fitted` to measurements of its generation, `stated` where somebody has set the figures by
+    /// hand, or a `bound` that is inherited with a doubt.
     pub basis: crate::hardware::Provenance,
 }
 

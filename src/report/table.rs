@@ -246,24 +246,23 @@ fn laid_out(rows: &[Row], width: usize, years: &[YearResult]) -> String {
     out
 }
 
-/// What the numbers rest on, one sentence or two per line.
-/// Whose step times were fitted to measurements, and whose are inherited.
+/// Whose step times were fitted to measurements, and whose are inherited or set by hand.
 fn serving_basis(answer: &Answer) -> String {
-    let names = |wanted: Provenance| {
+    let named = |wanted: Provenance, words: &str| {
         let of = answer.serving.iter().filter(|serving| serving.basis == wanted);
-        of.map(|serving| serving.accelerator.as_str()).collect::<Vec<_>>().join(", ")
+        let names = of.map(|serving| serving.accelerator.as_str()).collect::<Vec<_>>().join(", ");
+        (!names.is_empty()).then(|| format!("{words} ({names})"))
     };
-    let (fitted, bound) = (names(Provenance::Fitted), names(Provenance::Bound));
-    match (fitted.is_empty(), bound.is_empty()) {
-        (true, true) => "Serving: measured.".to_owned(),
-        (false, true) => format!("Serving: fitted to measurements ({fitted})."),
-        (true, false) => format!("Serving: inherited with a doubt, a bound ({bound})."),
-        (false, false) => format!(
-            "Serving: fitted to measurements ({fitted}); inherited with a doubt, a bound ({bound})."
-        ),
-    }
+    let parts = [
+        named(Provenance::Measured, "measured"),
+        named(Provenance::Fitted, "fitted to measurements"),
+        named(Provenance::Stated, "set by hand, stated"),
+        named(Provenance::Bound, "inherited with a doubt, a bound"),
+    ];
+    format!("Serving: {}.", parts.into_iter().flatten().collect::<Vec<_>>().join("; "))
 }
 
+/// What the numbers rest on, one sentence or two per line.
 fn foundations(answer: &Answer) -> Vec<String> {
     let from = &answer.provenance;
     let candidate = &answer.candidate;

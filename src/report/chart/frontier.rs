@@ -110,7 +110,9 @@ impl<'a> Layout<'a> {
         }
         let heading = Heading::fit(fonts, &report.finding(model), &[what, how]);
         let bands = curves.len() <= MOST_BANDS;
-        let footer = Footer::fit(fonts, &meaning(bands, !measured.is_empty()), CAVEATS, 4);
+        let stated = curves.iter().any(|curve| curve.provenance == Provenance::Stated);
+        let words = meaning(bands, !measured.is_empty(), stated);
+        let footer = Footer::fit(fonts, &words, CAVEATS, 4);
         let (legend, rows) = legend(&curves, &measured, heading.height() - 6.0, fonts);
         let top = heading.height() + rows as f64 * ROW + 34.0;
         let sheet = (top + HEIGHT + BELOW + 16.0 + footer.height()).ceil();
@@ -171,7 +173,7 @@ impl<'a> Layout<'a> {
 const CAVEATS: &str = "No queues: promises on percentiles and uneven load leave less. IT power is \
                        all-in, PUE extra; rent is of a three-year commitment, every hour used.";
 
-fn meaning(bands: bool, measured: bool) -> String {
+fn meaning(bands: bool, measured: bool, stated: bool) -> String {
     let marks = "Marks are of the precision of the line of their colour; most are single points, \
                  not on a frontier, and of earlier software.";
     let bands = if bands {
@@ -181,7 +183,8 @@ fn meaning(bands: bool, measured: bool) -> String {
     };
     format!(
         "Solid: efficiencies fitted to measurements of the hardware or its generation. Dashed: a \
-         bound, inherited by assumption. {bands} {}",
+         bound, inherited by assumption{}. {bands} {}",
+        if stated { ", or stated by hand" } else { "" },
         if measured { marks } else { "" }
     )
 }
@@ -204,7 +207,7 @@ fn legend(
 ) -> (Vec<Entry>, usize) {
     let lines = curves.iter().enumerate().map(|(index, curve)| {
         let text = format!("{}, {}", curve.label, curve.provenance.word());
-        (text, Sample::Line(color(index), curve.provenance == Provenance::Bound))
+        (text, Sample::Line(color(index), curve.provenance < Provenance::Fitted))
     });
     let kinds = [
         (Some(true), "measured, speculative decoding"),
@@ -283,7 +286,7 @@ fn panel<B: DrawingBackend>(
             Some((x.at(point.speed), y.at(value(rate))))
         });
         let line = clipped(&line.collect::<Vec<_>>(), y.places.0);
-        stroke(pen, &line, color(place), curve.provenance == Provenance::Bound)?;
+        stroke(pen, &line, color(place), curve.provenance < Provenance::Fitted)?;
     }
     // All white edges first: of marks that meet, each keeps its colour.
     for edge in [true, false] {

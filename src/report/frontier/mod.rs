@@ -187,10 +187,12 @@ impl FrontierReport<'_> {
                 curves.filter_map(|curve| Some((curve, measure.of(&curve.cost, at(curve)?))));
             let Some((best, _)) = values.max_by(|a, b| a.1.total_cmp(&b.1)) else { continue };
             let name = match best.provenance {
-                Provenance::Bound => match best.label.strip_suffix(')') {
-                    Some(open) => format!("{open}, bound)"),
-                    None => format!("{} (bound)", best.label),
-                },
+                weak @ (Provenance::Bound | Provenance::Stated) => {
+                    match best.label.strip_suffix(')') {
+                        Some(open) => format!("{open}, {})", weak.word()),
+                        None => format!("{} ({})", best.label, weak.word()),
+                    }
+                }
                 _ => best.label.clone(),
             };
             match winners.iter_mut().find(|winner| winner.name == name) {

@@ -212,8 +212,9 @@ fn foundations(report: &FrontierReport<'_>) -> Vec<String> {
          prefill is apart; TTFT: without a queue; binds: what keeps the batch from growing."
             .to_owned(),
         "fitted: efficiencies fitted to measurements of this hardware or its generation; bound: \
-         inherited by assumption, to be read as what may come; measured: published. range: the \
-         error of the fit, with P10 to P90 of what is not known of hardware that was not measured."
+         inherited by assumption, to be read as what may come; stated: efficiencies set by hand; \
+         measured: published. range: the error of the fit, with P10 to P90 of what is not known of \
+         hardware that was not measured."
             .to_owned(),
         "Computed rows are closed forms of a full, steady batch of mean calls: promises on \
          percentiles and uneven load leave less (sparkgap simulate measures how much)."

@@ -6,6 +6,7 @@ mod table;
 pub use fields::{size_csv, size_json};
 pub use table::size_table;
 
+use crate::hardware::Provenance;
 use crate::report::rounding::Scale;
 use crate::study::{
     Refusal, SizeCost, SizeQuestion, SizedAccelerator, SizedDeployment, Sizing, Verification,
@@ -109,9 +110,9 @@ impl SizeReport<'_> {
         if let Some(row) = fewest.filter(|row| row.sized.gpus < first.sized.gpus) {
             text += &format!(" The fewest GPUs: {}.", say(row));
         }
-        let backed =
-            |row: &&Row<'_>| row.on.accelerator.provenance() > first.on.accelerator.provenance();
-        if let Some(row) = rows.iter().find(backed) {
+        let measured = |row: &Row<'_>| row.on.accelerator.provenance() >= Provenance::Fitted;
+        let backed = rows.iter().find(|row| measured(row));
+        if let Some(row) = backed.filter(|_| !measured(first)) {
             text += &format!(" The cheapest that rests on measurements: {}.", say(row));
         }
         text

@@ -225,7 +225,8 @@ fn foundations(report: &SizeReport<'_>, rows: &[Row<'_>]) -> Vec<String> {
     }
     lines.push(
         "Fitted: step times fitted to measurements of this hardware or its generation; bound: \
-         inherited from other hardware by assumption. GPUs must be up: failures are not in it."
+         inherited from other hardware by assumption; stated: set by hand. GPUs must be up: \
+         failures are not in it."
             .to_owned(),
     );
     let late = rows.iter().filter(|row| row.on.accelerator.available > report.software);
