@@ -11,9 +11,10 @@ use crate::engine::{
     CallClass, CallMeans, CallShape, ClusterModel, Deployment, LatencyLimits, Layout, Patience,
     Prefill, PrefillPool, ReplicaModel, Router, Scheduler, Transfer,
 };
-use crate::hardware::{Precision, Roofline, accelerators, models};
+use crate::hardware::{Precision, Provenance, Roofline, accelerators, models};
 use crate::report::DeploymentWords;
 use crate::scenario::{Scenario, known_names, layout_faults};
+use crate::study::speed_doubt;
 use crate::units::{BytesPerSecond, Factor, Seconds};
 
 /// What a scenario gives to begin with.
@@ -103,6 +104,7 @@ pub(super) fn deployment(
                 model: "measured step time".to_owned(),
                 accelerator: "GPUs".to_owned(),
                 ranks: 1,
+                provenance: Provenance::Stated,
                 ..DeploymentWords::default()
             },
         ),
@@ -258,6 +260,8 @@ fn priced(
             None => String::new(),
         },
         ranks,
+        provenance: accelerator.provenance(),
+        doubt: Some(speed_doubt(accelerator)),
         ..DeploymentWords::default()
     };
     Ok((ReplicaModel { kv_tokens, ..replica }, Some(transfer), words))
