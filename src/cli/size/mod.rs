@@ -16,8 +16,8 @@ use crate::hardware::{Accelerator, Llm, accelerators, models};
 use crate::report::{SizeReport, check_folder, size_csv, size_json, size_table, write_folder};
 use crate::scenario::Scenario;
 use crate::study::{
-    ServingMode, SizeQuestion, SizedAccelerator, Sizing, Verification, Watch, best_precision, size,
-    verify_size,
+    PublishedRatio, ServingMode, SizeQuestion, SizedAccelerator, Sizing, Verification, Watch,
+    best_precision, published_ratio, size, verify_size,
 };
 use crate::time::FleetTime;
 
@@ -62,10 +62,12 @@ pub(super) fn size_load(arguments: &SizeArguments) -> Result<(), Failure> {
     progress.finish_and_clear();
     let sizings = sizings.ok_or(Failure::Interrupted)?;
     let checks = checks(arguments, &question, &sizings, watch)?;
+    let published = published(&question, &sizings, name);
     let report = SizeReport {
         question: &question,
         sizings: &sizings,
         checks: &checks,
+        published: &published,
         software: FleetTime::of_decimal_year(year),
         seconds: begun.elapsed().as_secs_f64(),
     };
@@ -75,6 +77,9 @@ pub(super) fn size_load(arguments: &SizeArguments) -> Result<(), Failure> {
         writing(|| write_folder(out, &files))?;
     }
     print(&if arguments.json { size_json(&report) } else { size_table(&report) })?;
+    if !report.served() {
+        return Err(Failure::NotServed);
+    }
     let failed: Vec<&str> = report.not_verified();
     if failed.is_empty() {
         return Ok(());
@@ -83,6 +88,19 @@ pub(super) fn size_load(arguments: &SizeArguments) -> Result<(), Failure> {
         "the SLO does not hold at the whole load on {}",
         failed.join(", ")
     )))
+}
+
+/// What is computed over what has been published, where the load can be served.
+fn published(
+    question: &SizeQuestion<'_>,
+    sizings: &[Sizing],
+    model: &str,
+) -> Vec<Option<PublishedRatio>> {
+    let of = |(on, sizing): (&SizedAccelerator<'_>, &Sizing)| {
+        sizing.as_ref().ok()?;
+        published_ratio((on.name, on.accelerator), (model, question.llm))
+    };
+    question.accelerators.iter().zip(sizings).map(of).collect()
 }
 
 fn checks(

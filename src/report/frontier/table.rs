@@ -4,7 +4,7 @@
 use super::{FrontierReport, format_word};
 use crate::engine::Layout;
 use crate::hardware::Provenance;
-use crate::report::rounding::Scale;
+use crate::report::rounding::{Scale, given};
 use crate::report::table::wrapped;
 use crate::study::{FrontierCurve, FrontierMeasurement, FrontierPoint, GpuCost};
 
@@ -123,7 +123,7 @@ fn block(out: &mut String, curve: &FrontierCurve) {
     for place in curve.points.iter().filter(|place| place.listed) {
         match cells(curve, place) {
             Some(cells) => *out += &row(&HEAD, cells),
-            None => out_of_reach.push(figure(place.speed)),
+            None => out_of_reach.push(given(place.speed)),
         }
     }
     if !out_of_reach.is_empty() {
@@ -137,7 +137,7 @@ fn cells(curve: &FrontierCurve, place: &FrontierPoint) -> Option<[String; HEAD.l
     let [megawatt, dollar, price] = worth(&curve.cost, output);
     let ratio = point.prefill.as_ref().map(|part| part.replicas_per_decode);
     Some([
-        figure(place.speed),
+        given(place.speed),
         whole(output),
         format!("{}-{}", whole(place.low), whole(place.high)),
         whole(point.total_tokens_per_second_per_gpu),
