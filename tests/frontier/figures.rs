@@ -91,7 +91,7 @@ fn a_curve_passes_through_the_point_worked_by_hand() {
     // A step reads 8 GB and takes 4.6 ms: no user ever gets 1,000 tokens a second.
     let fast = at(1_000.0);
     assert!(fast.point.is_none() && fast.low == 0.0 && fast.high == 0.0);
-    assert_eq!((curve.provenance, curve.precision), (Provenance::Fitted, Precision::Fp8));
+    assert_eq!((curve.provenance, curve.precision), (Provenance::Stated, Precision::Fp8));
     assert_eq!(curve.available, None);
     assert!(curve.points.is_sorted_by(|a, b| a.speed < b.speed));
     assert_eq!(curve.points.iter().filter(|place| place.listed).count(), 3);

@@ -11,11 +11,14 @@ pub use table::frontier_table;
 use super::rounding::Scale;
 use crate::engine::CallMeans;
 use crate::hardware::{Precision, Provenance};
-use crate::study::{Frontier, FrontierCurve, FrontierPoint, GpuCost};
+use crate::study::{Frontier, FrontierCurve, FrontierMeasurement, FrontierPoint, GpuCost};
 use crate::time::FleetTime;
 
 /// Speed per user at which accelerators are compared in one sentence, or the nearest one listed.
 const COMPARED_AT: f64 = 50.0;
+/// Computed over measured throughput from which down a frontier lies below a measurement, beyond
+/// what is lost in writing the numbers.
+const BELOW: f64 = 0.995;
 
 /// What output tokens are counted per.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -171,6 +174,43 @@ impl FrontierReport<'_> {
             format!("; of fitted hardware, {}", told(&fitted, ""))
         };
         format!("At {speed} tokens/s per user {whole}{rest}")
+    }
+
+    /// Curves that lie below what has been measured, one sentence each.
+    #[must_use]
+    pub fn warnings(&self, model: &str) -> Vec<String> {
+        let of = |curve: &FrontierCurve| {
+            let own = self.frontier.measured.iter().filter(|own| {
+                own.point.accelerator == curve.accelerator && own.point.model == model
+            });
+            let ratios: Vec<f64> = own.filter_map(FrontierMeasurement::ratio).collect();
+            let below = ratios.iter().filter(|ratio| **ratio < BELOW).count();
+            let beyond = ratios.iter().filter(|ratio| **ratio == 0.0).count();
+            let least = ratios.iter().copied().filter(|ratio| *ratio > 0.0);
+            let least = least.fold(f64::INFINITY, f64::min);
+            let mut how = Vec::new();
+            if least < BELOW {
+                how.push(format!("down to {} of what was measured", Scale::ONE.value(least)));
+            }
+            if beyond > 0 {
+                how.push(format!("{beyond} at a speed that it does not reach"));
+            }
+            let reading = match curve.provenance {
+                Provenance::Bound => "a bound below a measurement is none",
+                _ => "there the program is too slow",
+            };
+            (below > 0).then(|| {
+                format!(
+                    "Warning: the frontier of {} lies below {below} of {} measured points of {} \
+                     ({}): {reading}.",
+                    curve.label,
+                    ratios.len(),
+                    curve.model_label,
+                    how.join(", "),
+                )
+            })
+        };
+        self.curves(model).filter_map(of).collect()
     }
 
     /// The best at a speed by each measure, of curves with at least this provenance.
