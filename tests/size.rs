@@ -1,9 +1,13 @@
 //! `sparkgap size`: sizes against a queue worked out exactly, orders that must hold, reasons for
 //! refusals, and the command as it is typed.
 
+#[path = "support/hand_worked.rs"]
+mod hand_worked;
+
 use std::fs;
 use std::process::{Command, Output};
 
+use hand_worked::hand_worked;
 use serde_json::Value;
 use sparkgap::cli::Failure;
 use sparkgap::demand::Interarrival;
@@ -13,7 +17,7 @@ use sparkgap::study::{
     Refusal, ServingMode, SizeQuestion, SizedAccelerator, Sizing, Watch, best_precision, size,
     verify_size,
 };
-use sparkgap::units::{Seconds, Share};
+use sparkgap::units::Seconds;
 use tempfile::TempDir;
 
 const BOTH: [ServingMode; 2] = [ServingMode::Aggregated, ServingMode::Disaggregated];
@@ -70,12 +74,7 @@ fn waits_at_most(load: f64, t: f64) -> f64 {
 /// known from the data sheet, and calls wait as in M/D/1.
 #[test]
 fn one_replica_or_two_as_an_exact_queue_says() {
-    let mut h100 = accelerators()["h100"].clone();
-    h100.efficiency.compute = Share(0.5);
-    h100.efficiency.memory = Share(0.8);
-    h100.efficiency.narrow_compute = Share(0.5);
-    h100.efficiency.layer_overhead = Seconds(50e-6);
-    h100.efficiency.sequence_overhead = Seconds(0.0);
+    let mut h100 = hand_worked();
     (h100.scale_up_domain, h100.unit.gpus, h100.unit.serving) = (1, 1, 1);
     let on = [("h100", &h100)];
     // 8.03e9 weights at 8 bits, 32 layers of 32 heads of 128; half of 1.979 PFLOP/s.

@@ -98,8 +98,8 @@ impl Scale {
     }
 }
 
-/// A number that was asked for, as it was given: not rounded where it has a short form. One that was
-/// made of others, and so has none, has six digits. Without zeros at the end.
+/// A number that was asked for, as it was given: not rounded where it has a short form. One that
+/// was made of others, and so has none, has six digits. Without zeros at the end.
 pub(super) fn given(value: f64) -> String {
     /// Characters of the longest number that somebody would type.
     const TYPED: usize = 10;

@@ -312,18 +312,11 @@ pub(super) fn classes(
     }
     let patience = patience(arguments)?;
     let class = |(index, name): (usize, &String)| {
-        let traffic = &arguments.traffic;
-        let (mut calls, own) = calls_of(base, name);
-        calls.prompt = traffic.prompt.clone().unwrap_or(calls.prompt);
-        calls.output = traffic.output.clone().unwrap_or(calls.output);
-        calls.cached = traffic.cached.unwrap_or(calls.cached);
-        if traffic.output.is_some() {
-            calls.thinking = None;
-        }
+        let (calls, own) = calls_of(base, name);
         CallClass {
             name: name.clone(),
             share: arguments.shares.get(index).copied().unwrap_or(1.0),
-            calls,
+            calls: arguments.traffic.lengths.in_place_of(calls),
             priority: arguments.priorities.get(index).copied().unwrap_or(0),
             limits: LatencyLimits {
                 ttft_p99: arguments.ttft.unwrap_or(own.ttft_p99),

@@ -143,12 +143,8 @@ fn question<'a>(
     year: f64,
 ) -> Result<SizeQuestion<'a>, Failure> {
     let workload = arguments.workload.clone().unwrap_or_else(|| "calls".to_owned());
-    let (mut calls, own) = calls_of(base, &workload);
-    calls.prompt = arguments.prompt.clone().unwrap_or(calls.prompt);
-    calls.cached = arguments.cached.unwrap_or(calls.cached);
-    if let Some(output) = &arguments.output {
-        (calls.output, calls.thinking) = (output.clone(), None);
-    }
+    let (calls, own) = calls_of(base, &workload);
+    let calls = arguments.lengths.in_place_of(calls);
     let limits = LatencyLimits {
         ttft_p99: arguments.ttft.unwrap_or(own.ttft_p99),
         tpot_p99: arguments.tpot.unwrap_or(own.tpot_p99),

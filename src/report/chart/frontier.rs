@@ -98,13 +98,13 @@ impl<'a> Layout<'a> {
         // Marks stand beside lines of their accelerator.
         let shown = |own: &&FrontierMeasurement| {
             let same = |curve: &&FrontierCurve| curve.accelerator == own.point.accelerator;
-            own.point.model == model && curves.iter().any(|curve| same(&curve))
+            own.point.model == model && curves.iter().any(same)
         };
         let measured: Vec<_> = report.frontier.measured.iter().filter(shown).collect();
         let name = curves.first().map_or(model, |curve| &curve.model_label);
         let what = format!("{name}, calls of {}, software of {}", report.call(), report.month());
         let mut how = "Best layout at each speed: closed form of a full, steady batch".to_owned();
-        if let Some(published) = published(&measured) {
+        if let Some(published) = published(&measured, model) {
             how += &format!(". Marks: measurements of {published}");
         }
         let heading = Heading::fit(fonts, &report.finding(model), &[what, how]);
@@ -188,12 +188,13 @@ fn meaning(bands: bool, measured: bool, stated: bool) -> String {
     )
 }
 
-/// The models that were measured, by their published names.
-fn published(measured: &[&FrontierMeasurement]) -> Option<String> {
+/// The models that were measured, by their published names where they have others than ours.
+fn published(measured: &[&FrontierMeasurement], model: &str) -> Option<String> {
     let mut names: Vec<&str> =
         measured.iter().map(|own| own.point.published_model.as_str()).collect();
     names.sort_unstable();
     names.dedup();
+    names.retain(|name| *name != model);
     (!names.is_empty()).then(|| names.join(", "))
 }
 

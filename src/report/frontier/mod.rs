@@ -197,6 +197,7 @@ impl FrontierReport<'_> {
             }
             let reading = match curve.provenance {
                 Provenance::Bound => "a bound below a measurement is none",
+                _ if beyond == 0 && least >= curve.doubt.0 => "within the error of its step times",
                 _ => "there the program is too slow",
             };
             (below > 0).then(|| {
