@@ -376,3 +376,37 @@ fn options_override_and_are_named_in_run_ron() {
     assert_eq!(output.status.code(), Some(2));
     assert!(stderr(&output).contains("did you mean `pue`?"), "{}", stderr(&output));
 }
+
+/// What is typed over a fit is no fit any more, wherever the tag is shown.
+#[test]
+fn an_efficiency_set_by_hand_is_tagged_stated() {
+    let set = ["--set", "hardware.gb300.efficiency.memory=90%"];
+    let said = "hardware.gb300 is tagged `stated`, not `fitted`";
+    let checked = |more: &[&str]| stdout(&sparkgap(&[&["check", SMALL], more].concat()));
+    assert!(checked(&set).contains(said), "{}", checked(&set));
+    assert!(!checked(&[]).contains("is tagged"));
+    // A source of its own makes it a fit of somebody's own.
+    let own = ["--set", "hardware.gb300.efficiency.source=our runs of 2026-10"];
+    assert!(!checked(&[set, own].concat()).contains("is tagged"));
+    let folder = folder();
+    let basis = |more: &[&str]| {
+        let output = run_small(folder.path(), &[&["--json", "--no-charts"], more].concat());
+        let summary: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+        let list = summary["serving"].as_array().expect("a list").clone();
+        let of = list.iter().find(|of| of["accelerator"] == "gb300").expect("the accelerator");
+        of["basis"].as_str().expect("a word").to_owned()
+    };
+    assert_eq!((basis(&[]), basis(&set)), ("fitted".to_owned(), "stated".to_owned()));
+    // Scenarios as they were run keep their tags when they are read again.
+    for entry in fs::read_dir(folder.path()).expect("a folder") {
+        let again = entry.expect("an entry").path().join("run.ron");
+        let written = fs::read_to_string(&again).expect("written");
+        let checked = stdout(&sparkgap(&["check", text(&again)]));
+        assert_eq!(checked.contains(said), written.contains("90%"), "{checked}");
+    }
+    let options = ["frontier", "--accelerator", "gb300", "--no-charts", "--json", "--out"];
+    let scenario = ["--scenario", SMALL];
+    let output = sparkgap(&[&options[..], &[text(folder.path())], &scenario, &set].concat());
+    let found: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    assert_eq!(found["models"][0]["curves"][0]["provenance"], "stated", "{}", stderr(&output));
+}

@@ -1,28 +1,21 @@
 //! The search over layouts against points worked by hand, physical roofs and orders that must hold.
 
+#[path = "support/hand_worked.rs"]
+mod hand_worked;
+
+use hand_worked::hand_worked;
 use sparkgap::engine::{CallMeans, CallShape, Layout};
 use sparkgap::hardware::{Accelerator, Llm, Precision, accelerators, models};
 use sparkgap::study::{
     LayoutSearch, OperatingLimits, PointLimit, ServedModel, ServingMode, layouts, operating_point,
 };
-use sparkgap::units::{Seconds, Share};
+use sparkgap::units::Seconds;
 
 const BOTH: [ServingMode; 2] = [ServingMode::Aggregated, ServingMode::Disaggregated];
 const SPEEDS: [f64; 9] = [5.0, 10.0, 20.0, 30.0, 50.0, 75.0, 100.0, 200.0, 300.0];
 
 fn calls(prompt: u32, output: u32) -> CallMeans {
     CallShape::fixed(prompt, 0.0, output).means()
-}
-
-/// An H100 of which half the compute and 80 % of the bandwidth are realised, 50 us a layer.
-fn hand_worked() -> Accelerator {
-    let mut h100 = accelerators()["h100"].clone();
-    h100.efficiency.compute = Share(0.5);
-    h100.efficiency.memory = Share(0.8);
-    h100.efficiency.narrow_compute = Share(0.5);
-    h100.efficiency.layer_overhead = Seconds(50e-6);
-    h100.efficiency.sequence_overhead = Seconds(0.0);
-    h100
 }
 
 fn one_gpu() -> Layout {

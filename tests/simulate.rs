@@ -392,3 +392,31 @@ fn a_rate_that_swings_is_measured_over_whole_periods() {
     let offered = found["traffic"]["offered_requests_per_s"].as_f64().expect("a rate");
     assert!((arrived / offered - 1.0).abs() < 0.02, "{arrived} {offered}");
 }
+
+#[test]
+fn the_step_time_says_how_far_it_is_backed() {
+    let few = ["--requests", "2000", "--replications", "2"];
+    let of = |more: &[&str]| {
+        let found = json(&[&few, more].concat());
+        let deployment = found["deployment"].clone();
+        let finding = found["finding"].as_str().expect("a sentence").to_owned();
+        (deployment, finding)
+    };
+    let (fitted, finding) = of(&[]);
+    assert_eq!(fitted["provenance"], "fitted");
+    let factor = |name: &str| fitted[name].as_f64().expect("a number");
+    assert!(factor("speed_factor_low") < 1.0 && factor("speed_factor_high") > 1.0, "{fitted}");
+    assert!(!finding.contains("Step times"), "{finding}");
+    let (bound, finding) = of(&["--accelerator", "mi450"]);
+    assert_eq!(bound["provenance"], "bound");
+    assert!(finding.contains("a bound, not a forecast"), "{finding}");
+    let (stated, finding) =
+        of(&["--step-time", "10 ms, 30 us, 17.4 ns, 35 us", "--kv-tokens", "500000"]);
+    assert_eq!(stated["provenance"], "stated");
+    assert!(stated["speed_factor_low"].is_null(), "{stated}");
+    assert!(finding.contains("stated, not fitted"), "{finding}");
+    let table = flowing(&stdout(&simulate(&[&few[..], &["--prompt", "1234"]].concat())));
+    let words = "Step time: fitted to measurements of this hardware or its generation; all steps";
+    assert!(table.contains(words), "{table}");
+    assert!(table.contains("1234 prompt tokens"), "what was given is not rounded: {table}");
+}

@@ -1,9 +1,13 @@
 //! `sparkgap size`: sizes against a queue worked out exactly, orders that must hold, reasons for
 //! refusals, and the command as it is typed.
 
+#[path = "support/hand_worked.rs"]
+mod hand_worked;
+
 use std::fs;
 use std::process::{Command, Output};
 
+use hand_worked::hand_worked;
 use serde_json::Value;
 use sparkgap::cli::Failure;
 use sparkgap::demand::Interarrival;
@@ -13,7 +17,7 @@ use sparkgap::study::{
     Refusal, ServingMode, ServingStack, SizeQuestion, SizedAccelerator, Sizing, Watch,
     best_precision, size, verify_size,
 };
-use sparkgap::units::{Seconds, Share};
+use sparkgap::units::Seconds;
 use tempfile::TempDir;
 
 const BOTH: [ServingMode; 2] = [ServingMode::Aggregated, ServingMode::Disaggregated];
@@ -72,12 +76,7 @@ fn waits_at_most(load: f64, t: f64) -> f64 {
 /// known from the data sheet, and calls wait as in M/D/1.
 #[test]
 fn one_replica_or_two_as_an_exact_queue_says() {
-    let mut h100 = accelerators()["h100"].clone();
-    h100.efficiency.compute = Share(0.5);
-    h100.efficiency.memory = Share(0.8);
-    h100.efficiency.narrow_compute = Share(0.5);
-    h100.efficiency.layer_overhead = Seconds(50e-6);
-    h100.efficiency.sequence_overhead = Seconds(0.0);
+    let mut h100 = hand_worked();
     (h100.scale_up_domain, h100.unit.gpus, h100.unit.serving) = (1, 1, 1);
     let on = [("h100", &h100)];
     // 8.03e9 weights at 8 bits, 32 layers of 32 heads of 128; half of 1.979 PFLOP/s.
@@ -210,6 +209,64 @@ fn the_table_has_what_a_planner_asks_for() {
     }
     let widest = table.lines().map(|line| line.chars().count()).max().unwrap_or(0);
     assert!(widest <= 100, "{widest} columns:\n{table}");
+}
+
+/// A size that publications speak against says so, and every size says how far it may be off.
+#[test]
+fn a_size_says_how_sure_it_is() {
+    let load = ["--model", "gpt_oss_120b", "--rate", "200", "--accelerator", "gb200,b200,mi450"];
+    let json: Value =
+        serde_json::from_slice(&typed(&[&load[..], &["--json"]].concat()).stdout).expect("JSON");
+    let table = String::from_utf8(typed(&load).stdout).expect("UTF-8");
+    let (_, sure) = table.split_once("\nhow sure ").expect("the block");
+    for row in json["accelerators"].as_array().expect("a list") {
+        let name = row["accelerator"].as_str().expect("a name");
+        let line = sure.lines().find(|line| line.starts_with(name)).expect("a line");
+        let cells: Vec<&str> = line.split_whitespace().collect();
+        let number = |name: &str| row[name].as_f64().unwrap_or_else(|| panic!("{name}: {row}"));
+        assert_eq!(cells[1], row["provenance"].as_str().expect("a word"));
+        assert_eq!(cells[2], format!("{:.0}", number("gpus_low").max(1.0)), "{line}");
+        assert_eq!(cells[3], format!("{:.0}", number("gpus_high")), "{line}");
+        assert!(number("gpus_low") < number("gpus") && number("gpus") < number("gpus_high"));
+        let warned = table.contains(&format!("Warning: for gpt-oss-120b on {name} "));
+        match row["computed_over_published"].as_f64() {
+            Some(ratio) => assert_eq!(warned, ratio > 1.5, "{name} {ratio}:\n{table}"),
+            None => assert!(!warned && row["published_points"] == 0, "{row}"),
+        }
+    }
+    // The facts behind it: MLPerf has 12,274 tokens/s of it on a GPU of a GB200 NVL72.
+    let warnings = json["warnings"].as_array().expect("a list");
+    assert!(warnings.iter().any(|text| text.to_string().contains("on gb200 ")), "{json}");
+}
+
+#[test]
+fn what_nothing_serves_ends_with_3() {
+    let load = ["--model", "deepseek_r1", "--rate", "2", "--accelerator", "h100"];
+    let output = typed(&load);
+    assert_eq!(output.status.code(), Some(3), "{}", said(&output));
+    assert!(said(&output).contains("none of these accelerators can serve"), "{}", said(&output));
+    assert!(String::from_utf8_lossy(&output.stdout).contains("the weights do not fit"));
+    let output = typed(&[&load[..], &["--json"]].concat());
+    assert_eq!(output.status.code(), Some(3));
+    let json: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    assert!(json["accelerators"][0]["refusal"].is_string(), "{json}");
+    // One that serves is enough.
+    let rest = ["--model", "deepseek_r1", "--rate", "2", "--accelerator", "h100,gb300"];
+    assert_eq!(typed(&rest).status.code(), Some(0));
+}
+
+#[test]
+fn what_was_asked_for_is_echoed_as_it_was_given() {
+    let load = ["--model", "llama_8b", "--rate", "20.25", "--accelerator", "h100"];
+    let calls = ["--prompt", "8191", "--output", "123", "--cached", "12.345%"];
+    let promises = ["--ttft", "812.5 ms", "--tpot", "48.75 ms"];
+    let table = typed(&[&load[..], &calls, &promises].concat()).stdout;
+    let table = String::from_utf8(table).expect("UTF-8");
+    let flowing = table.split_whitespace().collect::<Vec<&str>>().join(" ");
+    let asked = "Load: 20.25 requests/s of 8191 prompt tokens (12.345 % cached) and 123 output \
+                 tokens on average to Llama 3.1 8B; SLO: TTFT 812.5 ms and TPOT 48.75 ms";
+    assert!(flowing.contains(asked), "{table}");
+    assert!(flowing.starts_with("20.25 requests/s (2490.75 output tokens/s)"), "{table}");
 }
 
 #[test]

@@ -84,6 +84,15 @@ impl Source {
     }
 }
 
+/// How many threads work.
+#[derive(Debug, Clone, Copy, Args)]
+pub struct Threads {
+    /// Threads [default: all cores]; results do not depend on it
+    #[arg(long = "threads", value_name = "N",
+          value_parser = clap::value_parser!(u32).range(1..=1_024))]
+    pub count: Option<u32>,
+}
+
 /// Options of `run`.
 #[derive(Debug, Clone, Args)]
 pub struct RunArguments {
@@ -99,9 +108,9 @@ pub struct RunArguments {
     /// Seed of every random stream [default: the scenario's]
     #[arg(long, value_name = "S")]
     pub seed: Option<u64>,
-    /// Threads [default: all cores]; results do not depend on it
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_024))]
-    pub threads: Option<u32>,
+    /// How many threads work
+    #[command(flatten)]
+    pub threads: Threads,
     /// Folder that gets a folder of results for each scenario
     #[arg(long, value_name = "DIR", default_value = "out")]
     pub out: PathBuf,
@@ -146,9 +155,9 @@ pub struct SweepArguments {
     /// Folder that gets the results and keeps every finished point
     #[arg(long, value_name = "DIR")]
     pub out: PathBuf,
-    /// Threads [default: all cores]; results do not depend on it
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_024))]
-    pub threads: Option<u32>,
+    /// How many threads work
+    #[command(flatten)]
+    pub threads: Threads,
     /// Print the finding only, and no progress
     #[arg(long)]
     pub quiet: bool,
@@ -168,9 +177,9 @@ pub struct AdequacyArguments {
     /// Seed of every random stream [default: the system's]
     #[arg(long, value_name = "S")]
     pub seed: Option<u64>,
-    /// Threads [default: all cores]; results do not depend on it
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_024))]
-    pub threads: Option<u32>,
+    /// How many threads work
+    #[command(flatten)]
+    pub threads: Threads,
     /// Print JSON instead of the table
     #[arg(long)]
     pub json: bool,

@@ -3,6 +3,7 @@
 
 use super::args::CheckArguments;
 use super::{Failure, print};
+use crate::hardware::Accelerator;
 use crate::scenario::{AuditedValue, Origin, Scenario, audit};
 
 /// Values without a source that are listed unless all are asked for.
@@ -35,7 +36,23 @@ pub(super) fn check(arguments: &CheckArguments) -> Result<(), Failure> {
         scenario.hardware.len(),
         scenario.models.len(),
     );
-    print(&(text + &sources(&scenario, arguments.all)))
+    print(&(text + &by_hand(&scenario) + &sources(&scenario, arguments.all)))
+}
+
+/// Accelerators whose efficiency somebody has changed: no longer what was fitted or inherited.
+fn by_hand(scenario: &Scenario) -> String {
+    let stated = |(name, own): (&String, &Accelerator)| {
+        let before = own.efficiency.provenance;
+        (own.provenance() != before).then(|| {
+            format!(
+                "  warning: hardware.{name} is tagged `{}`, not `{}`: its step times were changed \
+                 by hand; name your own `efficiency.source` where they are fitted\n",
+                own.provenance().word(),
+                before.word()
+            )
+        })
+    };
+    scenario.hardware.iter().filter_map(stated).collect()
 }
 
 /// Where the numbers come from: how many of which origin, those of none, the widest.

@@ -51,6 +51,9 @@ pub enum Failure {
     /// Ctrl-C in a sweep.
     #[error("interrupted: every finished point is kept; the same command goes on from there")]
     SweepInterrupted,
+    /// No accelerator serves the load that was to be sized.
+    #[error("not served: none of these accelerators can serve the load within the SLO")]
+    NotServed,
     /// A size did not hold when it was simulated at its whole load.
     #[error("not verified: {0}")]
     NotVerified(String),
@@ -84,8 +87,7 @@ impl Failure {
                 _ => 2,
             },
             Self::Report(_) | Self::Unit { .. } | Self::Print(_) | Self::Threads(_) => 1,
-            Self::Gate(_) => 3,
-            Self::NotVerified(_) => 3,
+            Self::Gate(_) | Self::NotServed | Self::NotVerified(_) => 3,
             Self::Interrupted | Self::SweepInterrupted => 130,
         }
     }

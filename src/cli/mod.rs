@@ -19,12 +19,12 @@ mod validate;
 
 pub use args::{
     AdequacyArguments, Arguments, CheckArguments, Command, CompletionsArguments, ExplainArguments,
-    InitArguments, ManArguments, RunArguments, Source, SweepArguments,
+    InitArguments, ManArguments, RunArguments, Source, SweepArguments, Threads,
 };
 pub use calibrate::{CalibrateArguments, LimitArguments, VariantArguments};
 pub use failure::Failure;
 pub use frontier::{FrontierArguments, Per};
-pub use simulate::{DeploymentArguments, SimulateArguments, TrafficArguments};
+pub use simulate::{CallLengths, DeploymentArguments, SimulateArguments, TrafficArguments};
 pub use size::SizeArguments;
 pub use validate::ValidateArguments;
 
@@ -79,7 +79,7 @@ fn say_error(line: &str) {
 }
 
 /// Sets the number of threads; all cores when none is given.
-fn use_threads(threads: Option<u32>) -> Result<(), Failure> {
-    let count = threads.unwrap_or(0) as usize;
+fn use_threads(threads: Threads) -> Result<(), Failure> {
+    let count = threads.count.unwrap_or(0) as usize;
     rayon::ThreadPoolBuilder::new().num_threads(count).build_global().map_err(Failure::Threads)
 }

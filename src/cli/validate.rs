@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
+use super::args::Threads;
 use super::calibrate::held_out;
 use super::progress::watch_interrupt;
 use super::{Failure, print, say_error, use_threads};
@@ -33,9 +34,9 @@ pub struct ValidateArguments {
     /// Exit with 3 where an error over all runs is larger than this page states
     #[arg(long, value_name = "FILE")]
     pub against: Option<PathBuf>,
-    /// Threads; all cores when left out
-    #[arg(long, value_name = "N")]
-    pub threads: Option<u32>,
+    /// How many threads work
+    #[command(flatten)]
+    pub threads: Threads,
 }
 
 /// Files of recorded runs in a folder, in the order of their names.

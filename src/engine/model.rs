@@ -113,7 +113,11 @@ impl ReplicaModel {
             gpus: width.gpus / width.ranks,
             scheduler,
             router: deployment.router.clone(),
-            first_token: deployment.first_token,
+            // Who measured the step times of a deployment measured its first tokens with them.
+            first_token: match layout.step_time {
+                Some(_) => FirstToken::NONE,
+                None => deployment.first_token,
+            },
         })
     }
 }

@@ -88,9 +88,10 @@ pub struct Efficiency {
     pub sequence_overhead: Seconds,
     /// Date of the software that these were fitted on.
     pub fitted: FleetTime,
-    /// Whether they were fitted to measurements of this generation, or are inherited as a bound.
+    /// Whether they were fitted to measurements of this generation, are inherited as a bound, or
+    /// stated. Figures that are changed without a `source` of their own count as stated.
     pub provenance: Provenance,
-    /// Where the fit comes from.
+    /// Where the fit comes from. Name your own where you put other figures.
     pub source: String,
 }
 

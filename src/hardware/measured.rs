@@ -282,6 +282,7 @@ fn point(row: Row, file: &str) -> Result<MeasuredPoint, MeasuredFault> {
 fn precision(word: &str) -> Option<Precision> {
     match word.to_ascii_lowercase().as_str() {
         "fp4" | "nvfp4" | "mxfp4" => Some(Precision::Fp4),
+        "int4" => Some(Precision::Int4),
         "fp8" => Some(Precision::Fp8),
         "bf16" => Some(Precision::Bf16),
         _ => None,

@@ -255,8 +255,9 @@ pub struct WorldYear {
 pub struct ServingBasis {
     /// Its name.
     pub accelerator: String,
-    /// `fitted` to measurements of its generation, or a `bound` that is inherited with a doubt;
-    /// `measured` where the step time of every workload on it was.
+    /// `measured` where the step time of every workload on it was, `fitted` to measurements of its
+    /// generation, `stated` where somebody has set the figures by hand, or a `bound` that is
+    /// inherited with a doubt.
     pub basis: crate::hardware::Provenance,
     /// Workloads whose step time on it was measured on the planner's own deployment.
     pub measured: Vec<String>,

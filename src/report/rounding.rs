@@ -98,6 +98,18 @@ impl Scale {
     }
 }
 
+/// A number that was asked for, as it was given: not rounded where it has a short form. One that
+/// was made of others, and so has none, has six digits. Without zeros at the end.
+pub(super) fn given(value: f64) -> String {
+    /// Characters of the longest number that somebody would type.
+    const TYPED: usize = 10;
+    // The last digits are those of conversions between units.
+    let near = |digits: usize| format!("{value:.0$e}", digits - 1).parse().unwrap_or(value);
+    let typed: f64 = near(12);
+    let text = typed.to_string();
+    grouped(&if text.len() <= TYPED { text } else { near(6).to_string() })
+}
+
 /// Exponent of the leading decimal digit: 0 for 1 to 9.99.
 fn magnitude(value: f64) -> i32 {
     if value == 0.0 { 0 } else { libm::floor(libm::log10(value.abs())) as i32 }
@@ -169,6 +181,18 @@ mod tests {
         assert_eq!(Scale::of([1e12]).letter, "T");
         assert_eq!(Scale::of([0.0, 230.0, 2_240.0]), Scale::ONE);
         assert_eq!(Scale::of([1_230.0, 2_240.0]).letter, "k");
+    }
+
+    #[test]
+    fn what_was_given_is_echoed() {
+        assert_eq!(given(1_234.5), "1234.5");
+        assert_eq!(given(0.35 * 1e3), "350");
+        assert_eq!(given(0.047 * 1e3), "47");
+        assert_eq!(given(8_192.0), "8192");
+        assert_eq!(given(0.001), "0.001");
+        assert_eq!(given(1_234_567.0), "1,234,567");
+        assert_eq!(given(0.0), "0");
+        assert_eq!(given(40.0 / 7.0), "5.71429");
     }
 
     #[test]

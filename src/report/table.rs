@@ -246,23 +246,25 @@ fn laid_out(rows: &[Row], width: usize, years: &[YearResult]) -> String {
     out
 }
 
-/// Whose step times were measured, whose were fitted to measurements, and whose are inherited.
+/// Whose step times were measured, whose were fitted to measurements, and whose are inherited or
+/// set by hand.
 fn serving_basis(answer: &Answer) -> String {
-    let names = |wanted: Provenance| {
+    let named = |wanted: Provenance, words: &str| {
         let of = answer.serving.iter().filter(|serving| serving.basis == wanted);
-        of.map(|serving| serving.accelerator.as_str()).collect::<Vec<_>>().join(", ")
+        let names = of.map(|serving| serving.accelerator.as_str()).collect::<Vec<_>>().join(", ");
+        (!names.is_empty()).then(|| format!("{words} ({names})"))
     };
     let measured = answer.serving.iter().filter(|serving| !serving.measured.is_empty());
     let measured = measured
         .map(|serving| format!("{} on {}", serving.measured.join(", "), serving.accelerator));
+    let measured = measured.collect::<Vec<_>>().join("; ");
     let parts = [
-        ("step times measured", measured.collect::<Vec<_>>().join("; ")),
-        ("fitted to measurements", names(Provenance::Fitted)),
-        ("inherited with a doubt, a bound", names(Provenance::Bound)),
+        (!measured.is_empty()).then(|| format!("step times measured ({measured})")),
+        named(Provenance::Fitted, "fitted to measurements"),
+        named(Provenance::Stated, "set by hand, stated"),
+        named(Provenance::Bound, "inherited with a doubt, a bound"),
     ];
-    let said = parts.iter().filter(|(_, names)| !names.is_empty());
-    let said: Vec<String> = said.map(|(how, names)| format!("{how} ({names})")).collect();
-    format!("Serving: {}.", said.join("; "))
+    format!("Serving: {}.", parts.into_iter().flatten().collect::<Vec<_>>().join("; "))
 }
 
 /// What the numbers rest on, one sentence or two per line.

@@ -223,6 +223,14 @@ impl std::error::Error for ScenarioError {
     }
 }
 
+/// The known name that somebody who wrote `found` may have meant.
+#[must_use]
+pub fn nearest_name<'a>(found: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let far = |name: &str| strsim::osa_distance(&found.to_lowercase(), &name.to_lowercase());
+    let (distance, name) = known.into_iter().map(|name| (far(name), name)).min()?;
+    (distance <= 1 + name.chars().count().max(3) / 3).then_some(name)
+}
+
 /// The help for a name that is not known: the nearest known one, and all of them.
 #[must_use]
 pub fn known_names<'a>(found: &str, known: impl IntoIterator<Item = &'a str>) -> String {
@@ -230,14 +238,9 @@ pub fn known_names<'a>(found: &str, known: impl IntoIterator<Item = &'a str>) ->
     if known.is_empty() {
         return "there is none to choose from".to_owned();
     }
-    let near = known
-        .iter()
-        .map(|name| (strsim::osa_distance(&found.to_lowercase(), &name.to_lowercase()), *name))
-        .min()
-        .filter(|(distance, name)| *distance <= 1 + name.chars().count().max(3) / 3);
     let list = known.join(", ");
-    match near {
-        Some((_, name)) => format!("did you mean `{name}`? known: {list}"),
+    match nearest_name(found, known) {
+        Some(name) => format!("did you mean `{name}`? known: {list}"),
         None => format!("known: {list}"),
     }
 }

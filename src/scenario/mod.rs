@@ -23,7 +23,7 @@ mod text;
 pub use audit::{Audit, AuditedValue, Origin, audit};
 pub use check::layout_faults;
 pub use correlation::RankCorrelation;
-pub use diagnostic::{Diagnostic, Finding, Place, ScenarioError, known_names};
+pub use diagnostic::{Diagnostic, Finding, Place, ScenarioError, known_names, nearest_name};
 pub use include::{shipped_names, shipped_text};
 pub use locate::Path;
 pub use resolve::DEFAULT;

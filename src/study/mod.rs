@@ -52,9 +52,9 @@ pub use sweep::{
 pub use system::{SystemAdequacy, assess_system};
 pub use validate::{
     Coefficients, EFFICIENCY_COEFFICIENTS, EfficiencyFit, ErrorGroup, FittedCoefficient,
-    FittedCoefficients, Latencies, LogErrors, MeasuredRun, Published, PublishedOutcome, Row,
-    RunsError, STEP_COEFFICIENTS, ServingStack, Spread, Workers, calls_of, cell_error,
-    error_groups, errors_of, fit, fit_error, generation, measured_scatter, predict,
-    published_throughputs, read_runs, speed_doubt,
+    FittedCoefficients, Latencies, LogErrors, MeasuredRun, Published, PublishedOutcome,
+    PublishedRatio, Row, RunsError, STEP_COEFFICIENTS, ServingStack, Spread, Workers, calls_of,
+    cell_error, error_groups, errors_of, fit, fit_error, generation, measured_scatter, predict,
+    published_ratio, published_throughputs, read_runs, speed_doubt,
 };
 pub use watch::Watch;

@@ -103,6 +103,89 @@ fn own_measurements_stand_beside_the_published_ones() {
     assert!(row.contains("1230") || row.contains("1235") || row.contains("1234"), "{row}");
 }
 
+const HEAD: &str = "system,model,precision,speculative,isl,osl,tpot_ms,output_tok_s_per_gpu\n";
+
+#[test]
+fn rows_that_cannot_be_shown_are_named() {
+    let folder = TempDir::new().expect("room");
+    let file = folder.path().join("own.csv");
+    let place = file.to_str().expect("a plain path").to_owned();
+    let said = |rows: &str| {
+        fs::write(&file, format!("{HEAD}{rows}")).expect("room");
+        let options = ["--accelerator", "gb300", "--no-charts", "--quiet", "--measured", &place];
+        let output = frontier(folder.path(), &options);
+        (output.status.code(), text(&output.stderr))
+    };
+    let good = "gb300,deepseek-ai/DeepSeek-R1,fp4,,8192,1024,25,1234.5\n";
+    assert_eq!(said(good), (Some(0), String::new()));
+    let strange = "gb30,deepseek_r1,fp4,,8192,1024,25,1\ngb300,deepseek_r2,fp4,,8192,1024,25,1\n";
+    let short = "gb300,deepseek_r1,fp4,,1024,1024,25,1\n";
+    let (code, mixed) = said(&format!("{good}{strange}{short}"));
+    assert_eq!(code, Some(0), "{mixed}");
+    for words in [
+        "own.csv: 2 of 4 rows are left out: ",
+        "1 of the unknown accelerator `gb30` (did you mean `gb300`?)",
+        "1 of the unknown model `deepseek_r2` (did you mean `deepseek_r1`?)",
+        "own.csv: 1 of 2 known rows are not shown",
+    ] {
+        assert!(mixed.contains(words), "no `{words}` in {mixed}");
+    }
+    let (code, none) = said(strange);
+    assert_eq!(code, Some(2), "{none}");
+    assert!(none.contains("none of its 2 rows can be shown"), "{none}");
+}
+
+#[test]
+fn a_frontier_below_a_measurement_is_warned_of() {
+    let folder = TempDir::new().expect("room");
+    let file = folder.path().join("own.csv");
+    let row = |system: &str, tpot: f64, rate: f64| {
+        format!("{system},deepseek_r1,fp4,no,8192,1024,{tpot},{rate}\n")
+    };
+    // More than it can do, at a speed that it does not reach, and a point that is far below it.
+    let rows =
+        [row("vera_rubin", 20.0, 1e5), row("vera_rubin", 0.01, 5.0), row("gb300", 20.0, 9.0)];
+    fs::write(&file, HEAD.to_owned() + &rows.concat()).expect("room");
+    let own = ["--measured", file.to_str().expect("a plain path")];
+    let names = ["--accelerator", "gb300,vera_rubin", "--mode", "disaggregated", "--no-charts"];
+    let table = text(&frontier(folder.path(), &[&names[..], &own].concat()).stdout);
+    let flowing = table.split_whitespace().collect::<Vec<&str>>().join(" ");
+    let warning = "Warning: the frontier of Vera Rubin NVL72 lies below 2 of 2 measured points of \
+                   DeepSeek-R1 (down to 0.06 of what was measured, 1 at a speed that it does not \
+                   reach): a bound below a measurement is none.";
+    assert!(flowing.contains(warning), "{table}");
+    assert_eq!(flowing.matches("Warning: ").count(), 1, "{table}");
+    assert!(table.contains("0.06 !") && table.contains("beyond !"), "{table}");
+    let json = frontier(folder.path(), &[&names[..], &own, &["--json"]].concat()).stdout;
+    let json: Value = serde_json::from_slice(&json).expect("valid JSON");
+    assert_eq!(json["models"][0]["warnings"].as_array().map(Vec::len), Some(1), "{json}");
+    let measured = json["models"][0]["measured"].as_array().expect("a list");
+    let beyond = measured.iter().filter(|own| own["beyond_the_frontier"] == true);
+    assert_eq!(beyond.count(), 1, "{json}");
+}
+
+#[test]
+fn formats_and_speculation_of_measured_points_are_told_apart() {
+    let folder = TempDir::new().expect("room");
+    let file = folder.path().join("own.csv");
+    let rows = ["int4,yes", "int4,no", "fp4,yes"];
+    let rows = rows.map(|kind| format!("gb300,kimi_k2,{kind},8192,1024,25,777\n"));
+    fs::write(&file, HEAD.to_owned() + &rows.concat()).expect("room");
+    let own = ["--measured", file.to_str().expect("a plain path")];
+    let options = ["--accelerator", "gb300", "--model", "kimi_k2"];
+    let table = text(&frontier(folder.path(), &[&options[..], &own].concat()).stdout);
+    let kinds: Vec<String> = table
+        .lines()
+        .filter(|line| line.ends_with("measured"))
+        .map(|line| line.split_whitespace().skip(2).take(2).collect::<Vec<&str>>().join(" "))
+        .collect();
+    assert_eq!(kinds, ["int4 spec", "int4 6990", "fp4 spec"], "{table}");
+    let svg = fs::read_to_string(folder.path().join("frontier_kimi_k2.svg")).expect("written");
+    for words in ["measured, speculative decoding", "hollow: another format than the line (int4)"] {
+        assert!(svg.contains(words), "no `{words}`");
+    }
+}
+
 #[test]
 fn what_cannot_be_meant_is_refused_with_the_fix() {
     let folder = TempDir::new().expect("room");

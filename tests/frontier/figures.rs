@@ -1,12 +1,13 @@
 //! Frontiers against points worked by hand.
 
+use crate::hand_worked::hand_worked;
 use sparkgap::engine::{CallMeans, CallShape};
 use sparkgap::hardware::{
     Accelerator, Llm, MeasuredPoint, Precision, Provenance, accelerators, models,
 };
 use sparkgap::study::{Frontier, FrontierAsk, GpuCost, ServingMode, frontier};
 use sparkgap::time::FleetTime;
-use sparkgap::units::{DollarsPerGpuHour, Seconds, Share, Uncertain, Watts};
+use sparkgap::units::{DollarsPerGpuHour, Uncertain, Watts};
 
 fn near(value: f64, exact: f64) {
     assert!((value / exact - 1.0).abs() < 1e-6, "{value} {exact}");
@@ -19,12 +20,7 @@ fn calls(prompt: u32, output: u32) -> CallMeans {
 /// One H100 and no more of them, of which half the compute and 80 % of the bandwidth are realised,
 /// 50 us a layer; its software stays as it was fitted.
 fn lone() -> Accelerator {
-    let mut h100 = accelerators()["h100"].clone();
-    h100.efficiency.compute = Share(0.5);
-    h100.efficiency.memory = Share(0.8);
-    h100.efficiency.narrow_compute = Share(0.5);
-    h100.efficiency.layer_overhead = Seconds(50e-6);
-    h100.efficiency.sequence_overhead = Seconds(0.0);
+    let mut h100 = hand_worked();
     h100.software.ceiling = Uncertain::parse("1.0").unwrap();
     h100.realised = Uncertain::parse("lognormal(p10 0.8, p90 1.25)").unwrap();
     (h100.scale_up_domain, h100.unit.serving) = (1, 1);
@@ -91,7 +87,7 @@ fn a_curve_passes_through_the_point_worked_by_hand() {
     // A step reads 8 GB and takes 4.6 ms: no user ever gets 1,000 tokens a second.
     let fast = at(1_000.0);
     assert!(fast.point.is_none() && fast.low == 0.0 && fast.high == 0.0);
-    assert_eq!((curve.provenance, curve.precision), (Provenance::Fitted, Precision::Fp8));
+    assert_eq!((curve.provenance, curve.precision), (Provenance::Stated, Precision::Fp8));
     assert_eq!(curve.available, None);
     assert!(curve.points.is_sorted_by(|a, b| a.speed < b.speed));
     assert_eq!(curve.points.iter().filter(|place| place.listed).count(), 3);

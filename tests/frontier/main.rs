@@ -3,3 +3,5 @@
 mod chart;
 mod command;
 mod figures;
+#[path = "../support/hand_worked.rs"]
+mod hand_worked;

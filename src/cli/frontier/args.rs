@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
+use crate::cli::args::Threads;
 use crate::cli::simulate::read;
 use crate::demand::LengthTable;
 use crate::hardware::Precision;
@@ -88,9 +89,9 @@ pub struct FrontierArguments {
     /// Draw no charts
     #[arg(long)]
     pub no_charts: bool,
-    /// Threads [default: all cores]; results do not depend on it
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_024))]
-    pub threads: Option<u32>,
+    /// How many threads work
+    #[command(flatten)]
+    pub threads: Threads,
 }
 
 /// What a chart counts output tokens per.

@@ -7,14 +7,14 @@ pub use args::{FrontierArguments, Per};
 use std::collections::BTreeMap;
 
 use super::progress::{say, watch_interrupt, writing};
-use super::{Failure, Source, print, use_threads};
+use super::{Failure, Source, print, say_error, use_threads};
 use crate::engine::CallShape;
 use crate::hardware::{
     Accelerator, Llm, MeasuredPoint, accelerators, measured_points, models, read_measured,
 };
 use crate::report::{self, FrontierReport};
-use crate::scenario::known_names;
-use crate::study::{FrontierAsk, ServingMode, frontier};
+use crate::scenario::{known_names, nearest_name};
+use crate::study::{Frontier, FrontierAsk, ServingMode, frontier};
 use crate::time::FleetTime;
 use crate::units::Factor;
 
@@ -27,7 +27,8 @@ const ALL: &str = "all";
 /// Computes the frontiers, prints them and writes their files.
 pub(super) fn run(arguments: &FrontierArguments) -> Result<(), Failure> {
     let (hardware, llms) = catalogue(arguments)?;
-    let points = measured(arguments)?;
+    let own = own_points(arguments, (&hardware, &llms))?;
+    let points = [measured_points(), &own].concat();
     let ask = ask(arguments, (&hardware, &llms), &points)?;
     let _ = watch_interrupt(Failure::Interrupted);
     use_threads(arguments.threads)?;
@@ -41,6 +42,7 @@ pub(super) fn run(arguments: &FrontierArguments) -> Result<(), Failure> {
                 .to_owned(),
         ));
     }
+    tell_left_out(arguments, &own, &found);
     write(arguments, &report)?;
     if arguments.json {
         print(&report::frontier_json(&report))?;
@@ -71,13 +73,62 @@ fn catalogue(arguments: &FrontierArguments) -> Result<Catalogue, Failure> {
     Ok((hardware, llms))
 }
 
-/// Published points, then the user's own.
-fn measured(arguments: &FrontierArguments) -> Result<Vec<MeasuredPoint>, Failure> {
-    let mut points = measured_points().to_vec();
-    if let Some(path) = &arguments.measured {
-        points.extend(read_measured(path)?);
+/// The user's own points of accelerators and models that are known.
+fn own_points(
+    arguments: &FrontierArguments,
+    (hardware, llms): (&BTreeMap<String, Accelerator>, &BTreeMap<String, Llm>),
+) -> Result<Vec<MeasuredPoint>, Failure> {
+    let Some(path) = &arguments.measured else { return Ok(Vec::new()) };
+    let mut points = read_measured(path)?;
+    let rows = points.len();
+    let mut unknown: BTreeMap<String, u32> = BTreeMap::new();
+    points.retain(|point| {
+        let accelerator = strange("accelerator", &point.accelerator, hardware);
+        let model = strange("model", &point.model, llms);
+        let words = [accelerator, model].into_iter().flatten().collect::<Vec<_>>().join(" and ");
+        if !words.is_empty() {
+            *unknown.entry(words.clone()).or_default() += 1;
+        }
+        words.is_empty()
+    });
+    if unknown.is_empty() {
+        return Ok(points);
     }
+    let list = unknown.iter().map(|(words, count)| format!("{count} of the {words}"));
+    let list = list.collect::<Vec<_>>().join(", ");
+    let file = path.display();
+    if points.is_empty() {
+        return Err(Failure::Usage(format!(
+            "{file}: none of its {rows} rows can be shown: {list}. Use names of the catalogue, or \
+             add yours to a scenario and name it with --scenario"
+        )));
+    }
+    let left = rows - points.len();
+    say_error(&format!("warning: {file}: {left} of {rows} rows are left out: {list}"));
     Ok(points)
+}
+
+/// A name that is not known, with the one that may have been meant.
+fn strange<T>(what: &str, name: &str, known: &BTreeMap<String, T>) -> Option<String> {
+    if known.contains_key(name) {
+        return None;
+    }
+    let near = nearest_name(name, known.keys().map(String::as_str));
+    let near = near.map_or(String::new(), |near| format!(" (did you mean `{near}`?)"));
+    Some(format!("unknown {what} `{name}`{near}"))
+}
+
+/// Says how many of the user's own points are of other things than were asked for.
+fn tell_left_out(arguments: &FrontierArguments, own: &[MeasuredPoint], found: &Frontier) {
+    let shown = |point: &&MeasuredPoint| found.measured.iter().any(|own| own.point == **point);
+    let left = own.len() - own.iter().filter(shown).count();
+    let Some(path) = arguments.measured.as_ref().filter(|_| left > 0) else { return };
+    say_error(&format!(
+        "warning: {}: {left} of {} known rows are not shown: their accelerator or model was not \
+         asked for, or their prompt or output is not within 25 % of --prompt and --output",
+        path.display(),
+        own.len()
+    ));
 }
 
 fn ask<'a>(

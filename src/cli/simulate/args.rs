@@ -5,8 +5,9 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::read;
+use crate::cli::args::Threads;
 use crate::demand::{Interarrival, LengthTable, PrefixHits, TraceFormat};
-use crate::engine::Prefill;
+use crate::engine::{CallShape, Prefill};
 use crate::hardware::Precision;
 use crate::study::ServingStack;
 use crate::units::{BytesPerSecond, Seconds};
@@ -63,9 +64,9 @@ pub struct SimulateArguments {
     /// Seed of every random stream
     #[arg(long, value_name = "S", default_value_t = 1)]
     pub seed: u64,
-    /// Threads [default: all cores]; results do not depend on it
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_024))]
-    pub threads: Option<u32>,
+    /// How many threads work
+    #[command(flatten)]
+    pub threads: Threads,
     /// Print JSON instead of the table (docs/simulate.md has its fields)
     #[arg(long)]
     pub json: bool,
@@ -138,10 +139,9 @@ pub struct DeploymentArguments {
     pub tokens_per_step: Option<f64>,
 }
 
-/// What is sent.
+/// How long calls are; what is not given is that of the scenario, or the usual.
 #[derive(Debug, Clone, Args)]
-#[command(next_help_heading = "What is sent")]
-pub struct TrafficArguments {
+pub struct CallLengths {
     /// Prompt tokens: 750, 'uniform(500, 1000)', 'lognormal(1000, 1.0)' (mean and sigma),
     /// 'empirical(NAME)' or 'empirical(NAME, MEAN)' [default: uniform(500, 1000)]
     #[arg(long, value_name = "LAW", value_parser = read::lengths)]
@@ -152,6 +152,27 @@ pub struct TrafficArguments {
     /// Share of each prompt that the prefix cache holds for everyone [default: 0%]
     #[arg(long, value_name = "SHARE", value_parser = read::share)]
     pub cached: Option<f64>,
+}
+
+impl CallLengths {
+    /// Calls with what is given in place of theirs. A given output has its thinking in it.
+    pub(in crate::cli) fn in_place_of(&self, mut calls: CallShape) -> CallShape {
+        calls.prompt = self.prompt.clone().unwrap_or(calls.prompt);
+        calls.cached = self.cached.unwrap_or(calls.cached);
+        if let Some(output) = &self.output {
+            (calls.output, calls.thinking) = (output.clone(), None);
+        }
+        calls
+    }
+}
+
+/// What is sent.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "What is sent")]
+pub struct TrafficArguments {
+    /// How long calls are
+    #[command(flatten)]
+    pub lengths: CallLengths,
     /// Requests per second to the whole deployment
     #[arg(long, value_name = "R", value_parser = read::rate, group = "amount")]
     pub rate: Option<f64>,

@@ -14,7 +14,7 @@ use crate::engine::{
 use crate::hardware::{MeasuredStepTime, Precision, Provenance, Roofline, accelerators, models};
 use crate::report::DeploymentWords;
 use crate::scenario::{Scenario, known_names, layout_faults};
-use crate::study::ServingStack;
+use crate::study::{ServingStack, speed_doubt};
 use crate::units::{BytesPerSecond, Factor, Seconds};
 
 /// What a scenario gives to begin with.
@@ -119,7 +119,7 @@ pub(super) fn deployment(
                 model: "measured step time".to_owned(),
                 accelerator: "GPUs".to_owned(),
                 ranks: 1,
-                provenance: Provenance::Measured.word(),
+                provenance: Provenance::Stated,
                 ..DeploymentWords::default()
             },
         ),
@@ -283,7 +283,8 @@ fn priced(
         accelerator: accelerator.label.clone(),
         layout: links + &measured,
         ranks,
-        provenance: provenance.word(),
+        provenance,
+        doubt: (provenance != Provenance::Measured).then(|| speed_doubt(accelerator)),
         ..DeploymentWords::default()
     };
     Ok((ReplicaModel { kv_tokens, ..replica }, Some(transfer), words))
@@ -362,18 +363,11 @@ pub(super) fn classes(
     }
     let patience = patience(arguments)?;
     let class = |(index, name): (usize, &String)| {
-        let traffic = &arguments.traffic;
-        let (mut calls, own) = calls_of(base, name);
-        calls.prompt = traffic.prompt.clone().unwrap_or(calls.prompt);
-        calls.output = traffic.output.clone().unwrap_or(calls.output);
-        calls.cached = traffic.cached.unwrap_or(calls.cached);
-        if traffic.output.is_some() {
-            calls.thinking = None;
-        }
+        let (calls, own) = calls_of(base, name);
         CallClass {
             name: name.clone(),
             share: arguments.shares.get(index).copied().unwrap_or(1.0),
-            calls,
+            calls: arguments.traffic.lengths.in_place_of(calls),
             priority: arguments.priorities.get(index).copied().unwrap_or(0),
             limits: LatencyLimits {
                 ttft_p99: arguments.ttft.unwrap_or(own.ttft_p99),

@@ -5,7 +5,7 @@ pub(super) mod deployment;
 pub(super) mod read;
 mod traffic;
 
-pub use args::{DeploymentArguments, SimulateArguments, TrafficArguments};
+pub use args::{CallLengths, DeploymentArguments, SimulateArguments, TrafficArguments};
 
 use std::path::Path;
 use std::time::Instant;

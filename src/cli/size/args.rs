@@ -4,8 +4,9 @@ use std::path::PathBuf;
 
 use clap::{ArgGroup, Args};
 
-use crate::cli::simulate::read;
-use crate::demand::{Interarrival, LengthTable};
+use crate::cli::args::Threads;
+use crate::cli::simulate::{CallLengths, read};
+use crate::demand::Interarrival;
 use crate::hardware::Precision;
 use crate::study::{ServingMode, ServingStack};
 use crate::time::FleetTime;
@@ -49,16 +50,9 @@ pub struct SizeArguments {
     /// The load, output tokens per second
     #[arg(long, value_name = "R", value_parser = read::above_zero, group = "load")]
     pub tokens_per_s: Option<f64>,
-    /// Prompt tokens: 750, 'uniform(500, 1000)', 'lognormal(1000, 1.0)' (mean and sigma),
-    /// 'empirical(NAME)' or 'empirical(NAME, MEAN)' [default: uniform(500, 1000)]
-    #[arg(long, value_name = "LAW", value_parser = read::lengths)]
-    pub prompt: Option<LengthTable>,
-    /// Output tokens, likewise [default: uniform(200, 500)]
-    #[arg(long, value_name = "LAW", value_parser = read::lengths)]
-    pub output: Option<LengthTable>,
-    /// Share of each prompt that the prefix cache holds for everyone [default: 0%]
-    #[arg(long, value_name = "SHARE", value_parser = read::share)]
-    pub cached: Option<f64>,
+    /// How long calls are
+    #[command(flatten)]
+    pub lengths: CallLengths,
     /// Gaps between requests: poisson, 'gamma(CV)', 'weibull(CV)' [default: poisson]
     #[arg(long, value_name = "LAW", value_parser = read::arrivals)]
     pub arrivals: Option<Interarrival>,
@@ -83,9 +77,9 @@ pub struct SizeArguments {
     /// Seed of every random stream
     #[arg(long, value_name = "S", default_value_t = 1)]
     pub seed: u64,
-    /// Threads [default: all cores]; results do not depend on it
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_024))]
-    pub threads: Option<u32>,
+    /// How many threads work
+    #[command(flatten)]
+    pub threads: Threads,
     /// Print JSON instead of the table (docs/size.md has its fields)
     #[arg(long)]
     pub json: bool,

@@ -16,8 +16,8 @@ use crate::hardware::{Accelerator, Llm, accelerators, models};
 use crate::report::{SizeReport, check_folder, size_csv, size_json, size_table, write_folder};
 use crate::scenario::Scenario;
 use crate::study::{
-    ServingMode, ServingStack, SizeQuestion, SizedAccelerator, Sizing, Verification, Watch,
-    best_precision, size, verify_size,
+    PublishedRatio, ServingMode, ServingStack, SizeQuestion, SizedAccelerator, Sizing,
+    Verification, Watch, best_precision, published_ratio, size, verify_size,
 };
 use crate::time::FleetTime;
 
@@ -64,10 +64,12 @@ pub(super) fn size_load(arguments: &SizeArguments) -> Result<(), Failure> {
     progress.finish_and_clear();
     let sizings = sizings.ok_or(Failure::Interrupted)?;
     let checks = checks(arguments, &question, &sizings, watch)?;
+    let published = published(&question, &sizings, name);
     let report = SizeReport {
         question: &question,
         sizings: &sizings,
         checks: &checks,
+        published: &published,
         software: FleetTime::of_decimal_year(year),
         seconds: begun.elapsed().as_secs_f64(),
     };
@@ -77,6 +79,9 @@ pub(super) fn size_load(arguments: &SizeArguments) -> Result<(), Failure> {
         writing(|| write_folder(out, &files))?;
     }
     print(&if arguments.json { size_json(&report) } else { size_table(&report) })?;
+    if !report.served() {
+        return Err(Failure::NotServed);
+    }
     let failed: Vec<&str> = report.not_verified();
     if failed.is_empty() {
         return Ok(());
@@ -85,6 +90,19 @@ pub(super) fn size_load(arguments: &SizeArguments) -> Result<(), Failure> {
         "the SLO does not hold at the whole load on {}",
         failed.join(", ")
     )))
+}
+
+/// What is computed over what has been published, where the load can be served.
+fn published(
+    question: &SizeQuestion<'_>,
+    sizings: &[Sizing],
+    model: &str,
+) -> Vec<Option<PublishedRatio>> {
+    let of = |(on, sizing): (&SizedAccelerator<'_>, &Sizing)| {
+        sizing.as_ref().ok()?;
+        published_ratio((on.name, on.accelerator), (model, question.llm))
+    };
+    question.accelerators.iter().zip(sizings).map(of).collect()
 }
 
 fn checks(
@@ -127,12 +145,8 @@ fn question<'a>(
     year: f64,
 ) -> Result<SizeQuestion<'a>, Failure> {
     let workload = arguments.workload.clone().unwrap_or_else(|| "calls".to_owned());
-    let (mut calls, own) = calls_of(base, &workload);
-    calls.prompt = arguments.prompt.clone().unwrap_or(calls.prompt);
-    calls.cached = arguments.cached.unwrap_or(calls.cached);
-    if let Some(output) = &arguments.output {
-        (calls.output, calls.thinking) = (output.clone(), None);
-    }
+    let (calls, own) = calls_of(base, &workload);
+    let calls = arguments.lengths.in_place_of(calls);
     let limits = LatencyLimits {
         ttft_p99: arguments.ttft.unwrap_or(own.ttft_p99),
         tpot_p99: arguments.tpot.unwrap_or(own.tpot_p99),

@@ -5,7 +5,7 @@ use plotters::prelude::{DrawingBackend, RGBColor};
 
 use crate::hardware::Provenance;
 use crate::report::ReportError;
-use crate::report::frontier::{FrontierReport, Measure};
+use crate::report::frontier::{FrontierReport, Measure, format_word};
 use crate::study::{FrontierCurve, FrontierMeasurement};
 
 use super::SIZE;
@@ -56,6 +56,8 @@ const DECADES: (f64, f64) = (2.3, 3.5);
 const MOST_BANDS: usize = 7;
 /// Radius of a mark.
 const MARK: f64 = 4.6;
+/// Radius of the hole of a hollow mark, as a part of it.
+const HOLLOW: f64 = 0.55;
 
 /// An entry of the legend.
 struct Entry {
@@ -68,7 +70,7 @@ struct Entry {
 #[derive(Clone, Copy)]
 enum Sample {
     Line(RGBColor, bool),
-    Mark(Option<bool>),
+    Mark(Option<bool>, bool),
 }
 
 /// One chart, laid out.
@@ -93,24 +95,23 @@ impl<'a> Layout<'a> {
         fonts: &Fonts,
     ) -> Self {
         let curves: Vec<&FrontierCurve> = report.curves(model).collect();
-        // Marks stand beside lines of their own precision.
+        // Marks stand beside lines of their accelerator.
         let shown = |own: &&FrontierMeasurement| {
-            own.point.model == model
-                && curves.iter().any(|curve| {
-                    curve.accelerator == own.point.accelerator
-                        && Some(curve.precision) == own.point.precision
-                })
+            let same = |curve: &&FrontierCurve| curve.accelerator == own.point.accelerator;
+            own.point.model == model && curves.iter().any(same)
         };
         let measured: Vec<_> = report.frontier.measured.iter().filter(shown).collect();
         let name = curves.first().map_or(model, |curve| &curve.model_label);
         let what = format!("{name}, calls of {}, software of {}", report.call(), report.month());
         let mut how = "Best layout at each speed: closed form of a full, steady batch".to_owned();
-        if let Some(published) = published(&measured) {
-            how += &format!(". Marks: published measurements of {published}");
+        if let Some(published) = published(&measured, model) {
+            how += &format!(". Marks: measurements of {published}");
         }
         let heading = Heading::fit(fonts, &report.finding(model), &[what, how]);
         let bands = curves.len() <= MOST_BANDS;
-        let footer = Footer::fit(fonts, &meaning(bands, !measured.is_empty()), CAVEATS, 4);
+        let stated = curves.iter().any(|curve| curve.provenance == Provenance::Stated);
+        let words = meaning(bands, !measured.is_empty(), stated);
+        let footer = Footer::fit(fonts, &words, CAVEATS, 4);
         let (legend, rows) = legend(&curves, &measured, heading.height() - 6.0, fonts);
         let top = heading.height() + rows as f64 * ROW + 34.0;
         let sheet = (top + HEIGHT + BELOW + 16.0 + footer.height()).ceil();
@@ -171,9 +172,9 @@ impl<'a> Layout<'a> {
 const CAVEATS: &str = "No queues: promises on percentiles and uneven load leave less. IT power is \
                        all-in, PUE extra; rent is of a three-year commitment, every hour used.";
 
-fn meaning(bands: bool, measured: bool) -> String {
-    let marks = "Marks are of the precision of the line of their colour; most are single points, \
-                 not on a frontier, and of earlier software.";
+fn meaning(bands: bool, measured: bool, stated: bool) -> String {
+    let marks = "Filled marks are of the format of the line of their colour; most are single \
+                 points, not on a frontier, and of earlier software.";
     let bands = if bands {
         "Bands: error of the fit and P10 to P90 of what is not known."
     } else {
@@ -181,17 +182,19 @@ fn meaning(bands: bool, measured: bool) -> String {
     };
     format!(
         "Solid: efficiencies fitted to measurements of the hardware or its generation. Dashed: a \
-         bound, inherited by assumption. {bands} {}",
+         bound, inherited by assumption{}. {bands} {}",
+        if stated { ", or stated by hand" } else { "" },
         if measured { marks } else { "" }
     )
 }
 
-/// The models that were measured, by their published names.
-fn published(measured: &[&FrontierMeasurement]) -> Option<String> {
+/// The models that were measured, by their published names where they have others than ours.
+fn published(measured: &[&FrontierMeasurement], model: &str) -> Option<String> {
     let mut names: Vec<&str> =
         measured.iter().map(|own| own.point.published_model.as_str()).collect();
     names.sort_unstable();
     names.dedup();
+    names.retain(|name| *name != model);
     (!names.is_empty()).then(|| names.join(", "))
 }
 
@@ -204,7 +207,7 @@ fn legend(
 ) -> (Vec<Entry>, usize) {
     let lines = curves.iter().enumerate().map(|(index, curve)| {
         let text = format!("{}, {}", curve.label, curve.provenance.word());
-        (text, Sample::Line(color(index), curve.provenance == Provenance::Bound))
+        (text, Sample::Line(color(index), curve.provenance < Provenance::Fitted))
     });
     let kinds = [
         (Some(true), "measured, speculative decoding"),
@@ -214,12 +217,23 @@ fn legend(
     let some =
         |kind: &(Option<bool>, &str)| measured.iter().any(|own| own.point.speculative == kind.0);
     let marks = kinds.into_iter().filter(some);
-    let marks = marks.map(|(kind, text)| (text.to_owned(), Sample::Mark(kind)));
+    let marks = marks.map(|(kind, text)| (text.to_owned(), Sample::Mark(kind, false)));
+    let mut others: Vec<String> = measured
+        .iter()
+        .filter(|own| other_format(own, curves))
+        .map(|own| own.point.precision.map_or("not said".to_owned(), format_word))
+        .collect();
+    others.sort_unstable();
+    others.dedup();
+    let hollow = (!others.is_empty()).then(|| {
+        let text = format!("hollow: another format than the line ({})", others.join(", "));
+        (text, Sample::Mark(None, true))
+    });
     let right = f64::from(SIZE.0) - MARGIN;
     let mut at = (MARGIN, top + ROW);
     let mut rows = 1;
     let mut entries = Vec::new();
-    for (text, sample) in lines.chain(marks) {
+    for (text, sample) in lines.chain(marks).chain(hollow) {
         let width = SAMPLE + fonts.width(&text, LABEL);
         if at.0 + width > right && at.0 > MARGIN {
             at = (MARGIN, at.1 + ROW);
@@ -229,6 +243,12 @@ fn legend(
         at.0 += width + BLANK;
     }
     (entries, rows)
+}
+
+/// Whether a point was measured in another format than that of the line of its accelerator.
+fn other_format(own: &FrontierMeasurement, curves: &[&FrontierCurve]) -> bool {
+    let line = curves.iter().find(|curve| curve.accelerator == own.point.accelerator);
+    line.is_some_and(|curve| Some(curve.precision) != own.point.precision)
 }
 
 fn color(index: usize) -> RGBColor {
@@ -248,7 +268,7 @@ pub(super) fn draw<B: DrawingBackend>(
             Sample::Line(color, dashed) => {
                 stroke(pen, &[(x, middle), (x + SAMPLE - 8.0, middle)], color, dashed)?;
             }
-            Sample::Mark(kind) => mark(pen, (x + 10.0, middle), kind, Some(INK))?,
+            Sample::Mark(kind, hollow) => mark(pen, (x + 10.0, middle), (kind, hollow), Some(INK))?,
         }
         pen.text(&entry.text, (x + SAMPLE, y), Align::Left, LABEL)?;
     }
@@ -283,7 +303,7 @@ fn panel<B: DrawingBackend>(
             Some((x.at(point.speed), y.at(value(rate))))
         });
         let line = clipped(&line.collect::<Vec<_>>(), y.places.0);
-        stroke(pen, &line, color(place), curve.provenance == Provenance::Bound)?;
+        stroke(pen, &line, color(place), curve.provenance < Provenance::Fitted)?;
     }
     // All white edges first: of marks that meet, each keeps its colour.
     for edge in [true, false] {
@@ -293,7 +313,8 @@ fn panel<B: DrawingBackend>(
             let value = measure.of(&own.cost, own.point.output_tokens_per_second_per_gpu);
             let at = (x.at(own.point.tokens_per_second_per_user), y.at(value));
             if let Some(place) = known.filter(|_| value >= y.values.0) {
-                mark(pen, at, own.point.speculative, if edge { None } else { Some(color(place)) })?;
+                let kind = (own.point.speculative, other_format(own, &layout.curves));
+                mark(pen, at, kind, if edge { None } else { Some(color(place)) })?;
             }
         }
     }
@@ -345,11 +366,11 @@ fn stroke<B: DrawingBackend>(
 }
 
 /// A mark, or without a colour its white edge: a diamond where decoding was speculative, a triangle
-/// where it was not, a circle where that is not known.
+/// where it was not, a circle where that is not known; hollow where its format is not the line's.
 fn mark<B: DrawingBackend>(
     pen: &mut Pen<B>,
     at: Point,
-    speculative: Option<bool>,
+    (speculative, hollow): (Option<bool>, bool),
     color: Option<RGBColor>,
 ) -> Result<(), ReportError> {
     // Corners from the top, and how much larger a shape must be to weigh as much as a circle.
@@ -358,13 +379,16 @@ fn mark<B: DrawingBackend>(
         Some(false) => (3, 1.4),
         None => (24, 1.0),
     };
-    let radius = MARK * size + if color.is_none() { 1.8 } else { 0.0 };
-    let corner = |index: i32| {
-        let turn = f64::from(index) / f64::from(corners) * std::f64::consts::TAU;
-        (at.0 + radius * libm::sin(turn), at.1 - radius * libm::cos(turn))
+    let shape = |radius: f64| -> Vec<Point> {
+        let corner = |index: i32| {
+            let turn = f64::from(index) / f64::from(corners) * std::f64::consts::TAU;
+            (at.0 + radius * libm::sin(turn), at.1 - radius * libm::cos(turn))
+        };
+        (0..corners).map(corner).collect()
     };
-    let shape: Vec<Point> = (0..corners).map(corner).collect();
-    pen.polygon(&shape, color.unwrap_or(WHITE), 1.0)
+    let Some(color) = color else { return pen.polygon(&shape(MARK * size + 1.8), WHITE, 1.0) };
+    pen.polygon(&shape(MARK * size), color, 1.0)?;
+    if hollow { pen.polygon(&shape(MARK * size * HOLLOW), WHITE, 1.0) } else { Ok(()) }
 }
 
 impl Layout<'_> {

@@ -5,7 +5,7 @@ use super::{FrontierReport, format_word};
 use crate::hardware::Provenance;
 use crate::study::{FrontierCurve, FrontierMeasurement, FrontierPoint, GpuCost};
 
-const COLUMNS: [&str; 33] = [
+const COLUMNS: [&str; 34] = [
     "provenance",
     "accelerator",
     "model",
@@ -39,6 +39,7 @@ const COLUMNS: [&str; 33] = [
     "speculative",
     "power_w_per_gpu",
     "source",
+    "beyond_the_frontier",
 ];
 
 /// Curves first, then measured points; a speed that nothing reaches has no row.
@@ -123,6 +124,7 @@ fn computed(
         String::new(),
         curve.cost.power.0.to_string(),
         String::new(),
+        String::new(),
     ])
 }
 
@@ -169,5 +171,6 @@ fn measured(own: &FrontierMeasurement) -> [String; COLUMNS.len()] {
         word(point.speculative, ("true", "false")),
         own.cost.power.0.to_string(),
         point.source.clone(),
+        own.beyond.to_string(),
     ]
 }

@@ -20,6 +20,7 @@ pub fn frontier_json(report: &FrontierReport<'_>) -> String {
             "model": name,
             "label": label,
             "finding": report.finding(name),
+            "warnings": report.warnings(name),
             "curves": curves,
             "measured": measured,
         })
@@ -85,6 +86,7 @@ fn measured(own: &FrontierMeasurement) -> Value {
         "concurrency": point.concurrency,
         "tokens_per_s_per_user": point.tokens_per_second_per_user,
         "computed_output_tokens_per_s_per_gpu": own.computed,
+        "beyond_the_frontier": own.beyond,
         "measured": point.measured,
         "source": point.source,
     });

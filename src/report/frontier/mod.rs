@@ -11,11 +11,14 @@ pub use table::frontier_table;
 use super::rounding::Scale;
 use crate::engine::CallMeans;
 use crate::hardware::{Precision, Provenance};
-use crate::study::{Frontier, FrontierCurve, FrontierPoint, GpuCost};
+use crate::study::{Frontier, FrontierCurve, FrontierMeasurement, FrontierPoint, GpuCost};
 use crate::time::FleetTime;
 
 /// Speed per user at which accelerators are compared in one sentence, or the nearest one listed.
 const COMPARED_AT: f64 = 50.0;
+/// Computed over measured throughput from which down a frontier lies below a measurement, beyond
+/// what is lost in writing the numbers.
+const BELOW: f64 = 0.995;
 
 /// What output tokens are counted per.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -173,6 +176,44 @@ impl FrontierReport<'_> {
         format!("At {speed} tokens/s per user {whole}{rest}")
     }
 
+    /// Curves that lie below what has been measured, one sentence each.
+    #[must_use]
+    pub fn warnings(&self, model: &str) -> Vec<String> {
+        let of = |curve: &FrontierCurve| {
+            let own = self.frontier.measured.iter().filter(|own| {
+                own.point.accelerator == curve.accelerator && own.point.model == model
+            });
+            let ratios: Vec<f64> = own.filter_map(FrontierMeasurement::ratio).collect();
+            let below = ratios.iter().filter(|ratio| **ratio < BELOW).count();
+            let beyond = ratios.iter().filter(|ratio| **ratio == 0.0).count();
+            let least = ratios.iter().copied().filter(|ratio| *ratio > 0.0);
+            let least = least.fold(f64::INFINITY, f64::min);
+            let mut how = Vec::new();
+            if least < BELOW {
+                how.push(format!("down to {} of what was measured", Scale::ONE.value(least)));
+            }
+            if beyond > 0 {
+                how.push(format!("{beyond} at a speed that it does not reach"));
+            }
+            let reading = match curve.provenance {
+                Provenance::Bound => "a bound below a measurement is none",
+                _ if beyond == 0 && least >= curve.doubt.0 => "within the error of its step times",
+                _ => "there the program is too slow",
+            };
+            (below > 0).then(|| {
+                format!(
+                    "Warning: the frontier of {} lies below {below} of {} measured points of {} \
+                     ({}): {reading}.",
+                    curve.label,
+                    ratios.len(),
+                    curve.model_label,
+                    how.join(", "),
+                )
+            })
+        };
+        self.curves(model).filter_map(of).collect()
+    }
+
     /// The best at a speed by each measure, of curves with at least this provenance.
     fn winners(&self, model: &str, speed: f64, least: Provenance) -> Vec<Winner> {
         let at = |curve: &FrontierCurve| {
@@ -187,10 +228,12 @@ impl FrontierReport<'_> {
                 curves.filter_map(|curve| Some((curve, measure.of(&curve.cost, at(curve)?))));
             let Some((best, _)) = values.max_by(|a, b| a.1.total_cmp(&b.1)) else { continue };
             let name = match best.provenance {
-                Provenance::Bound => match best.label.strip_suffix(')') {
-                    Some(open) => format!("{open}, bound)"),
-                    None => format!("{} (bound)", best.label),
-                },
+                weak @ (Provenance::Bound | Provenance::Stated) => {
+                    match best.label.strip_suffix(')') {
+                        Some(open) => format!("{open}, {})", weak.word()),
+                        None => format!("{} ({})", best.label, weak.word()),
+                    }
+                }
                 _ => best.label.clone(),
             };
             match winners.iter_mut().find(|winner| winner.name == name) {

@@ -1,10 +1,10 @@
 //! The table for a terminal: a block for each model, in it the curves at the listed speeds and the
 //! measured points, then what they rest on.
 
-use super::{FrontierReport, format_word};
+use super::{BELOW, FrontierReport, format_word};
 use crate::engine::Layout;
 use crate::hardware::Provenance;
-use crate::report::rounding::Scale;
+use crate::report::rounding::{Scale, given};
 use crate::report::table::wrapped;
 use crate::study::{FrontierCurve, FrontierMeasurement, FrontierPoint, GpuCost};
 
@@ -32,7 +32,7 @@ const HEAD: [(&str, &str, usize); 13] = [
 const MEASURED_HEAD: [(&str, &str, usize); 10] = [
     ("user", "tok/s", 7),
     ("GPU", "out/s", 7),
-    ("", "", 13),
+    ("", "format", 13),
     ("", "all/s", 8),
     ("MW", "M out/s", 9),
     ("USD", "M out", 7),
@@ -48,6 +48,9 @@ pub fn frontier_table(report: &FrontierReport<'_>) -> String {
     let mut out = String::new();
     for (name, label) in report.models() {
         out += &wrapped(&format!("{label}: {}.", report.finding(name)), WIDTH, "");
+        for warning in report.warnings(name) {
+            out += &wrapped(&warning, WIDTH, "");
+        }
         out.push('\n');
         out += &header(&HEAD);
         for curve in report.curves(name) {
@@ -123,7 +126,7 @@ fn block(out: &mut String, curve: &FrontierCurve) {
     for place in curve.points.iter().filter(|place| place.listed) {
         match cells(curve, place) {
             Some(cells) => *out += &row(&HEAD, cells),
-            None => out_of_reach.push(figure(place.speed)),
+            None => out_of_reach.push(given(place.speed)),
         }
     }
     if !out_of_reach.is_empty() {
@@ -137,7 +140,7 @@ fn cells(curve: &FrontierCurve, place: &FrontierPoint) -> Option<[String; HEAD.l
     let [megawatt, dollar, price] = worth(&curve.cost, output);
     let ratio = point.prefill.as_ref().map(|part| part.replicas_per_decode);
     Some([
-        figure(place.speed),
+        given(place.speed),
         whole(output),
         format!("{}-{}", whole(place.low), whole(place.high)),
         whole(point.total_tokens_per_second_per_gpu),
@@ -181,17 +184,34 @@ fn measured_rows(out: &mut String, measured: &[&FrontierMeasurement]) {
                 [
                     figure(own.point.tokens_per_second_per_user),
                     whole(output),
-                    String::new(),
+                    format(own),
                     whole(own.point.total_tokens_per_second_per_gpu()),
                     megawatt,
                     dollar,
                     price,
-                    own.computed.map_or_else(|| "-".to_owned(), |rate| figure(rate / output)),
+                    ratio(own),
                     own.point.measured.clone(),
                     Provenance::Measured.word().to_owned(),
                 ],
             );
         }
+    }
+}
+
+/// Format of the weights, and `spec` where decoding was speculative.
+fn format(own: &FrontierMeasurement) -> String {
+    let precision = own.point.precision.map_or("other".to_owned(), format_word);
+    let speculative = if own.point.speculative == Some(true) { " spec" } else { "" };
+    precision + speculative
+}
+
+/// Computed over measured, marked where the frontier lies below.
+fn ratio(own: &FrontierMeasurement) -> String {
+    match own.ratio() {
+        None => "-".to_owned(),
+        Some(0.0) => "beyond !".to_owned(),
+        Some(ratio) if ratio < BELOW => format!("{} !", figure(ratio)),
+        Some(ratio) => figure(ratio),
     }
 }
 
@@ -212,25 +232,24 @@ fn foundations(report: &FrontierReport<'_>) -> Vec<String> {
          prefill is apart; TTFT: without a queue; binds: what keeps the batch from growing."
             .to_owned(),
         "fitted: efficiencies fitted to measurements of this hardware or its generation; bound: \
-         inherited by assumption, to be read as what may come; measured: published. range: the \
-         error of the fit, with P10 to P90 of what is not known of hardware that was not measured."
+         inherited by assumption, to be read as what may come; stated: efficiencies set by hand; \
+         measured: published. range: the error of the fit, with P10 to P90 of what is not known of \
+         hardware that was not measured."
             .to_owned(),
         "Computed rows are closed forms of a full, steady batch of mean calls: promises on \
          percentiles and uneven load leave less (sparkgap simulate measures how much)."
             .to_owned(),
     ];
-    if report.frontier.measured.iter().any(|own| own.computed.is_some()) {
+    if report.frontier.measured.iter().any(|own| own.ratio().is_some()) {
         lines.push(
             "computed / this: the frontier at that speed with the software of that date, over \
              what was measured; a frontier is at least 1 where the fit is right, and measured runs \
-             need not be on it."
+             need not be on it. !: below what was measured; beyond: at a speed that it does not \
+             reach. spec: speculative decoding, compared where the model has it too."
                 .to_owned(),
         );
     }
-    let ratio = |own: &FrontierMeasurement| {
-        own.computed.map_or(0.0, |rate| rate / own.point.output_tokens_per_second_per_gpu)
-    };
-    if report.frontier.measured.iter().any(|own| ratio(own) > TOO_FAST) {
+    if report.frontier.measured.iter().any(|own| own.ratio() > Some(TOO_FAST)) {
         lines.push(
             "Some of these ratios are above 3: read the curves of those models as bounds, whatever \
              their tag says (docs/frontier.md)."

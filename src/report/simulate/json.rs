@@ -36,10 +36,13 @@ pub fn simulation_json(report: &SimulationReport<'_>) -> String {
 fn deployment(report: &SimulationReport<'_>) -> Value {
     let (model, ranks) = (report.deployment, report.words.ranks);
     let scheduler = &model.replica.scheduler;
+    let doubt = report.words.doubt;
     json!({
         "model": report.words.model,
         "accelerator": report.words.accelerator,
         "provenance": report.words.provenance,
+        "speed_factor_low": doubt.map(|(low, _)| low),
+        "speed_factor_high": doubt.map(|(_, high)| high),
         "gpus": model.gpus(),
         "gpus_per_replica": model.replica.gpus * ranks,
         "attention_ranks_per_replica": ranks,

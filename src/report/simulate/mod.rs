@@ -7,13 +7,14 @@ pub use json::simulation_json;
 pub use table::simulation_table;
 
 use crate::engine::{CallClass, ClusterModel};
+use crate::hardware::Provenance;
 use crate::stats::Estimate;
 use crate::study::{Capacity, SimulationOutcome};
 
 use super::rounding::Scale;
 
 /// How a deployment is called.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct DeploymentWords {
     /// The model and its format.
     pub model: String,
@@ -27,8 +28,11 @@ pub struct DeploymentWords {
     pub arrivals: String,
     /// Ranks of data-parallel attention of a replica: what the engine counts as replicas.
     pub ranks: u32,
-    /// How far its step time is backed by measurement, as [`crate::hardware::Provenance`] says it.
-    pub provenance: &'static str,
+    /// How far its step times are backed by measurement.
+    pub provenance: Provenance,
+    /// Factors on the speed of all steps that bound what is believed (10th and 90th percentile);
+    /// none where nothing is said about that.
+    pub doubt: Option<(f64, f64)>,
 }
 
 /// Everything that is told about a simulation.
@@ -145,6 +149,11 @@ impl SimulationReport<'_> {
                 " These runs are too short for a steady state: give --requests {requests} or more."
             );
         }
+        text += match self.words.provenance {
+            Provenance::Bound => " Step times are a bound, not a forecast.",
+            Provenance::Stated => " Step times are stated, not fitted.",
+            Provenance::Fitted | Provenance::Measured => "",
+        };
         text
     }
 

@@ -1,8 +1,9 @@
 //! The table of a simulated deployment for a terminal.
 
-use super::{SimulationReport, percent, promise};
+use super::{DeploymentWords, SimulationReport, percent, promise};
 use crate::engine::CallClass;
-use crate::report::rounding::Scale;
+use crate::hardware::Provenance;
+use crate::report::rounding::{Scale, given};
 use crate::report::table::wrapped;
 use crate::stats::Estimate;
 use crate::study::{LatencyEstimate, WorkloadOutcome};
@@ -155,15 +156,16 @@ fn foundations(report: &SimulationReport<'_>) -> Vec<String> {
             clusters => format!(", {clusters} clusters of at most 256"),
         },
     )];
+    lines.push(step_time(words));
     for class in report.classes.iter().filter(|_| report.trace.is_none()) {
         let means = class.calls.means();
         let name = if report.classes.len() > 1 { class.name.as_str() } else { "calls" };
         lines.push(format!(
             "Traffic: {name} of {} prompt tokens ({} % cached) and {} output tokens on average, \
              {}.",
-            Scale::ONE.value(means.prompt),
-            Scale::ONE.value(100.0 * means.cached / means.prompt),
-            Scale::ONE.value(means.output),
+            given(means.prompt),
+            given(100.0 * means.cached / means.prompt),
+            given(means.output),
             words.arrivals,
         ));
     }
@@ -208,6 +210,22 @@ fn foundations(report: &SimulationReport<'_>) -> Vec<String> {
         WHOLE.value(times),
     ));
     lines
+}
+
+/// How far the step times are backed, and by how much they may be off.
+fn step_time(words: &DeploymentWords) -> String {
+    let what = match words.provenance {
+        Provenance::Bound => {
+            "a bound, inherited from other hardware by assumption: what may come, not a forecast"
+        }
+        Provenance::Stated => "stated, set by hand: as good as whoever says so",
+        Provenance::Fitted => "fitted to measurements of this hardware or its generation",
+        Provenance::Measured => "measured on this hardware",
+    };
+    let range = words.doubt.filter(|(low, high)| low < high).map(|(low, high)| {
+        format!("; all steps may run {low:.2} to {high:.2} times as fast (P10 to P90)")
+    });
+    format!("Step time: {what}{}.", range.unwrap_or_default())
 }
 
 fn sample(report: &SimulationReport<'_>) -> String {

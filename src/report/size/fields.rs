@@ -25,6 +25,7 @@ pub fn size_json(report: &SizeReport<'_>) -> String {
         "schema_version": SCHEMA,
         "version": env!("CARGO_PKG_VERSION"),
         "finding": report.finding(),
+        "warnings": report.warnings(),
         "question": {
             "model": question.llm.label,
             "requests_per_s": question.rate,
@@ -82,6 +83,7 @@ fn all(report: &SizeReport<'_>) -> Vec<Fields> {
         fields.extend(size_of(row));
         fields.extend(cost_of(row));
         fields.extend(check_of(row.check));
+        fields.extend(published_of(row));
         names = fields.iter().map(|(name, _)| *name).collect();
         list.push(fields);
     }
@@ -152,6 +154,16 @@ fn cost_of(row: &Row<'_>) -> Fields {
         ("usd_per_hour_of_whole_units", json!(cost.dollars_per_hour_of_units)),
         ("usd_per_million_output_tokens", json!(cost.dollars_per_million_output)),
         ("usd_per_million_total_tokens", json!(cost.dollars_per_million_total)),
+    ]
+}
+
+fn published_of(row: &Row<'_>) -> Fields {
+    let ratio = row.published;
+    vec![
+        ("published_points", json!(ratio.map_or(0, |ratio| ratio.points))),
+        ("computed_over_published", json!(ratio.map(|ratio| ratio.median))),
+        ("computed_over_published_low", json!(ratio.map(|ratio| ratio.low))),
+        ("computed_over_published_high", json!(ratio.map(|ratio| ratio.high))),
     ]
 }
 

@@ -6,10 +6,11 @@ mod table;
 pub use fields::{size_csv, size_json};
 pub use table::size_table;
 
-use crate::report::rounding::Scale;
+use crate::hardware::Provenance;
+use crate::report::rounding::{Scale, given};
 use crate::study::{
-    Refusal, SizeCost, SizeQuestion, SizedAccelerator, SizedDeployment, Sizing, Verification,
-    size_cost,
+    PublishedRatio, Refusal, SizeCost, SizeQuestion, SizedAccelerator, SizedDeployment, Sizing,
+    Verification, size_cost,
 };
 use crate::time::FleetTime;
 
@@ -22,6 +23,8 @@ pub struct SizeReport<'a> {
     pub sizings: &'a [Sizing],
     /// Where sizes were verified, what that showed, in the same order.
     pub checks: &'a [Option<Verification>],
+    /// Computed over published throughput of the model, in the same order.
+    pub published: &'a [Option<PublishedRatio>],
     /// Date of the software.
     pub software: FleetTime,
     /// Seconds from begin to end: they differ from run to run.
@@ -34,19 +37,26 @@ struct Row<'a> {
     sized: &'a SizedDeployment,
     cost: SizeCost,
     check: Option<&'a Verification>,
+    published: Option<PublishedRatio>,
 }
+
+/// Median of computed over published throughput from which on a size is warned about: beyond what
+/// the fit and the choice of published configurations explain.
+const OVERSTATED: f64 = 1.5;
 
 impl SizeReport<'_> {
     /// Those that can serve it, the cheapest first; of equal ones, in the order of the question.
     fn rows(&self) -> Vec<Row<'_>> {
         let means = self.question.class.calls.means();
-        let parts = self.question.accelerators.iter().zip(self.sizings).zip(self.checks);
-        let row = |((on, sizing), check)| {
+        let found = self.sizings.iter().zip(self.checks).zip(self.published);
+        let parts = self.question.accelerators.iter().zip(found);
+        let row = |(on, ((sizing, check), published))| {
             let (on, sizing): (&SizedAccelerator<'_>, &Sizing) = (on, sizing);
             let sized = sizing.as_ref().ok()?;
             let cost = size_cost(on.accelerator, sized, &means, self.question.rate);
             let check: &Option<Verification> = check;
-            Some(Row { on, sized, cost, check: check.as_ref() })
+            let published: &Option<PublishedRatio> = published;
+            Some(Row { on, sized, cost, check: check.as_ref(), published: *published })
         };
         let mut rows: Vec<Row<'_>> = parts.filter_map(row).collect();
         rows.sort_by(|a, b| a.cost.dollars_per_hour.total_cmp(&b.cost.dollars_per_hour));
@@ -63,6 +73,36 @@ impl SizeReport<'_> {
                 Some((on, reason))
             })
             .collect()
+    }
+
+    /// Whether any accelerator can serve the load.
+    #[must_use]
+    pub fn served(&self) -> bool {
+        self.sizings.iter().any(Result::is_ok)
+    }
+
+    /// Sizes that published throughputs speak against, one sentence each, in the order of the
+    /// rows.
+    #[must_use]
+    pub fn warnings(&self) -> Vec<String> {
+        let of = |row: &Row<'_>| {
+            let ratio = row.published.filter(|ratio| ratio.median > OVERSTATED)?;
+            let what = match ratio.points {
+                1 => "the one published throughput".to_owned(),
+                points => format!(
+                    "the median of {points} published throughputs ({} to {} times)",
+                    short(ratio.low),
+                    short(ratio.high)
+                ),
+            };
+            let times = short(ratio.median);
+            Some(format!(
+                "Warning: for {} on {} the program computes {times} times {what}: this load may \
+                 need {times} times the GPUs.",
+                self.question.llm.label, row.on.name
+            ))
+        };
+        self.rows().iter().filter_map(of).collect()
     }
 
     /// Names of the accelerators whose size did not hold when it was verified.
@@ -86,8 +126,8 @@ impl SizeReport<'_> {
         let rows = self.rows();
         let load = format!(
             "{} requests/s ({} output tokens/s)",
-            short(self.question.rate),
-            short(self.question.rate * self.question.class.calls.means().output)
+            given(self.question.rate),
+            given(self.question.rate * self.question.class.calls.means().output)
         );
         let Some(first) = rows.first() else {
             return format!("No accelerator can serve {load} within the SLO.");
@@ -109,8 +149,9 @@ impl SizeReport<'_> {
         if let Some(row) = fewest.filter(|row| row.sized.gpus < first.sized.gpus) {
             text += &format!(" The fewest GPUs: {}.", say(row));
         }
-        let backed = |row: &&Row<'_>| row.on.provenance() > first.on.provenance();
-        if let Some(row) = rows.iter().find(backed) {
+        let measured = |row: &Row<'_>| row.on.provenance() >= Provenance::Fitted;
+        let backed = rows.iter().find(|row| measured(row));
+        if let Some(row) = backed.filter(|_| !measured(first)) {
             text += &format!(" The cheapest that rests on measurements: {}.", say(row));
         }
         text
@@ -133,10 +174,10 @@ fn why(refusal: &Refusal, ttft: f64, tpot: f64) -> String {
             short(tokens)
         ),
         Refusal::Ttft { lone } => {
-            format!("a lone call already breaks the SLO: TTFT {} > {}", time(lone.0), time(ttft))
+            format!("a lone call already breaks the SLO: TTFT {} > {}", time(lone.0), asked(ttft))
         }
         Refusal::Tpot { lone } => {
-            format!("a lone call already breaks the SLO: TPOT {} > {}", time(lone.0), time(tpot))
+            format!("a lone call already breaks the SLO: TPOT {} > {}", time(lone.0), asked(tpot))
         }
         Refusal::NoLoad => "a lone call keeps the SLO, but with other calls beside it no number \
                             of replicas that was tried does"
@@ -158,5 +199,13 @@ fn time(seconds: f64) -> String {
     match seconds {
         s if s < 1.0 => format!("{} ms", short(s * 1e3)),
         s => format!("{} s", short(s)),
+    }
+}
+
+/// The same of one that was asked for: as it was given.
+fn asked(seconds: f64) -> String {
+    match seconds {
+        s if s < 1.0 => format!("{} ms", given(s * 1e3)),
+        s => format!("{} s", given(s)),
     }
 }

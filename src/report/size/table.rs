@@ -1,8 +1,8 @@
 //! The table of sizes for a terminal: what is deployed, and what it takes.
 
-use super::{Row, SizeReport, short, time};
+use super::{Row, SizeReport, asked, short};
 use crate::engine::Layout;
-use crate::report::rounding::Scale;
+use crate::report::rounding::{Scale, given};
 use crate::report::table::wrapped;
 use crate::stats::Estimate;
 use crate::study::{FACILITY_PUE, Observed, SizeLimit, Verification};
@@ -23,7 +23,7 @@ const SIZES: [(&str, usize); 10] = [
     ("limit", 9),
 ];
 /// Columns of the second block.
-const COSTS: [(&str, usize); 8] = [
+const COSTS: [(&str, usize); 7] = [
     ("", 17),
     ("MW IT", 9),
     ("MW site", 9),
@@ -31,9 +31,18 @@ const COSTS: [(&str, usize); 8] = [
     ("units USD/h", 13),
     ("USD/M out", 11),
     ("USD/M all", 11),
-    ("numbers", 10),
 ];
-/// Columns of the third, of sizes that were verified.
+/// Columns of the third: how sure the sizes are.
+const DOUBTS: [(&str, usize); 7] = [
+    ("how sure", 17),
+    ("numbers", 10),
+    ("GPUs from", 11),
+    ("to", 9),
+    ("published", 12),
+    ("computed / that", 18),
+    ("range", 14),
+];
+/// Columns of the fourth, of sizes that were verified.
 const CHECKS: [(&str, usize); 6] = [
     ("verification", 17),
     ("within SLO %", 15),
@@ -47,7 +56,11 @@ const CHECKS: [(&str, usize); 6] = [
 /// rests on. The last line is how long it took: nothing else differs between two runs.
 #[must_use]
 pub fn size_table(report: &SizeReport<'_>) -> String {
-    let mut out = wrapped(&report.finding(), WIDTH, "") + "\n";
+    let mut out = wrapped(&report.finding(), WIDTH, "");
+    for warning in report.warnings() {
+        out += &wrapped(&warning, WIDTH, "");
+    }
+    out.push('\n');
     let rows = report.rows();
     if !rows.is_empty() {
         line(&mut out, &SIZES, SIZES.map(|(name, _)| name.to_owned()));
@@ -58,6 +71,11 @@ pub fn size_table(report: &SizeReport<'_>) -> String {
         line(&mut out, &COSTS, COSTS.map(|(name, _)| name.to_owned()));
         for row in &rows {
             line(&mut out, &COSTS, costs(row));
+        }
+        out.push('\n');
+        line(&mut out, &DOUBTS, DOUBTS.map(|(name, _)| name.to_owned()));
+        for row in &rows {
+            line(&mut out, &DOUBTS, doubts(row));
         }
         out.push('\n');
     }
@@ -141,7 +159,7 @@ fn sizes(row: &Row<'_>) -> [String; 10] {
     ]
 }
 
-fn costs(row: &Row<'_>) -> [String; 8] {
+fn costs(row: &Row<'_>) -> [String; 7] {
     let cost = row.cost;
     // Two digits at least, however small.
     let power = |megawatts: f64| {
@@ -156,7 +174,27 @@ fn costs(row: &Row<'_>) -> [String; 8] {
         short(cost.dollars_per_hour_of_units),
         dollars(cost.dollars_per_million_output),
         dollars(cost.dollars_per_million_total),
+    ]
+}
+
+/// The tag, the GPUs that the error of the step times leaves possible, and what is computed over
+/// what has been published.
+fn doubts(row: &Row<'_>) -> [String; 7] {
+    let none = || "-".to_owned();
+    let gpus = row.sized.gpus as f64;
+    let edge = |by: fn(f64, f64) -> f64| {
+        let factor = row.on.fit_error_factor();
+        factor.map_or_else(none, |factor| format!("{:.0}", by(gpus, factor).max(1.0)))
+    };
+    let ratio = row.published;
+    [
+        row.on.name.to_owned(),
         row.on.provenance().word().to_owned(),
+        edge(|gpus, factor| gpus / factor),
+        edge(|gpus, factor| gpus * factor),
+        ratio.map_or_else(none, |ratio| ratio.points.to_string()),
+        ratio.map_or_else(none, |ratio| short(ratio.median)),
+        ratio.map_or_else(none, |ratio| format!("{}-{}", short(ratio.low), short(ratio.high))),
     ]
 }
 
@@ -201,13 +239,13 @@ fn foundations(report: &SizeReport<'_>, rows: &[Row<'_>]) -> Vec<String> {
         format!(
             "Load: {} requests/s of {} prompt tokens ({} % cached) and {} output tokens on \
              average to {}; SLO: TTFT {} and TPOT {} at the 99th percentile. Software of {}.",
-            short(question.rate),
-            short(means.prompt),
-            short(100.0 * means.cached / means.prompt),
-            short(means.output),
+            given(question.rate),
+            given(means.prompt),
+            given(100.0 * means.cached / means.prompt),
+            given(means.output),
             question.llm.label,
-            time(limits.ttft_p99.0),
-            time(limits.tpot_p99.0),
+            asked(limits.ttft_p99.0),
+            asked(limits.tpot_p99.0),
             report.software,
         ),
         stack(report),
@@ -236,7 +274,14 @@ fn foundations(report: &SizeReport<'_>, rows: &[Row<'_>]) -> Vec<String> {
     }
     lines.push(
         "Fitted: step times fitted to measurements of this hardware or its generation; bound: \
-         inherited from other hardware by assumption. GPUs must be up: failures are not in it."
+         inherited from other hardware by assumption; stated: set by hand. GPUs must be up: \
+         failures are not in it."
+            .to_owned(),
+    );
+    lines.push(
+        "GPUs from, to: by the error of the step times (10th to 90th percentile). Published: \
+         throughputs of this model there by others; computed / that: what the program makes of \
+         them, median and range, above 1 where it is too fast (docs/size.md)."
             .to_owned(),
     );
     let late = rows.iter().filter(|row| row.on.accelerator.available > report.software);

@@ -129,9 +129,23 @@ pub struct FrontierMeasurement {
     /// What a GPU draws and costs.
     pub cost: GpuCost,
     /// Output tokens per second and GPU that the frontier has at the measured speed with the
-    /// software of its date; none where it does not reach that speed or decoding was speculative
-    /// in another way than the model's.
+    /// software of its date; none where it does not reach that speed, no layout holds the model in
+    /// that format, or decoding was speculative in another way than the model's.
     pub computed: Option<f64>,
+    /// Whether the measured speed lies beyond the end of the frontier.
+    pub beyond: bool,
+}
+
+impl FrontierMeasurement {
+    /// Computed over measured throughput: 0 beyond the end of the frontier, none where there is
+    /// nothing to compare.
+    #[must_use]
+    pub fn ratio(&self) -> Option<f64> {
+        if self.beyond {
+            return Some(0.0);
+        }
+        Some(self.computed? / self.point.output_tokens_per_second_per_gpu)
+    }
 }
 
 /// Frontiers and measurements.
@@ -248,21 +262,26 @@ fn measurement(ask: &FrontierAsk<'_>, point: &MeasuredPoint) -> Option<FrontierM
     let (_, llm) = ask.models.iter().find(|(name, _)| *name == point.model)?;
     let alike = |own: f64, asked: f64| (own / asked - 1.0).abs() <= ALIKE;
     let same = alike(point.prompt, ask.calls.prompt) && alike(point.output, ask.calls.output);
-    same.then(|| FrontierMeasurement {
-        point: point.clone(),
-        label: accelerator.label.clone(),
-        cost: GpuCost::of(accelerator),
-        computed: computed(ask, accelerator, llm, point),
+    same.then(|| {
+        let found = computed(ask, accelerator, llm, point);
+        FrontierMeasurement {
+            point: point.clone(),
+            label: accelerator.label.clone(),
+            cost: GpuCost::of(accelerator),
+            computed: found.flatten(),
+            beyond: found == Some(None),
+        }
     })
 }
 
-/// What the frontier has at the measured speed.
+/// What the frontier has at the measured speed, or that it does not reach it; none where there is
+/// no frontier to compare with.
 fn computed(
     ask: &FrontierAsk<'_>,
     accelerator: &Accelerator,
     llm: &Llm,
     point: &MeasuredPoint,
-) -> Option<f64> {
+) -> Option<Option<f64>> {
     let mut llm = llm.scaled(llm.size.central());
     let speculates = llm.tokens_per_step.0 > 1.0;
     match point.speculative {
@@ -275,7 +294,10 @@ fn computed(
     let speed = speed_at(accelerator, time);
     let served = ServedModel { accelerator, llm: &llm, calls: ask.calls, speed };
     let list = layouts(accelerator, &llm, Some(&[precision]));
+    if list.is_empty() {
+        return None;
+    }
     let search = LayoutSearch::new(&served, &list, &ask.modes);
-    let found = search.envelope(&[point.tokens_per_second_per_user], None).pop().flatten()?;
-    Some(found.output_tokens_per_second_per_gpu)
+    let found = search.envelope(&[point.tokens_per_second_per_user], None).pop().flatten();
+    Some(found.map(|found| found.output_tokens_per_second_per_gpu))
 }

@@ -11,9 +11,10 @@ use crate::hardware::{Accelerator, Provenance};
 pub fn speed_doubt(accelerator: &Accelerator) -> (f64, f64) {
     let realised = &accelerator.realised;
     let middle = realised.central().0;
-    let inherited = match accelerator.provenance() {
+    // Of efficiencies that were set by hand it stays: that makes nothing surer.
+    let inherited = match accelerator.efficiency.provenance {
         Provenance::Bound => libm::log(fit_error("blackwell").0),
-        Provenance::Fitted | Provenance::Measured => 0.0,
+        Provenance::Stated | Provenance::Fitted | Provenance::Measured => 0.0,
     };
     let edge = |u: f64, sign: f64| {
         let own = libm::log(realised.at(u).0 / middle);

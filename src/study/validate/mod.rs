@@ -18,7 +18,9 @@ pub use coefficients::{
 pub use doubt::speed_doubt;
 pub use fit::{EfficiencyFit, LogErrors, errors_of, fit};
 pub use predict::{Latencies, calls_of, predict};
-pub use published::{Published, PublishedOutcome, published_throughputs};
+pub use published::{
+    Published, PublishedOutcome, PublishedRatio, published_ratio, published_throughputs,
+};
 pub use rows::Row;
 pub use runs::{MeasuredRun, RunsError, Workers, read_runs};
 pub use stack::ServingStack;

@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 use serde::Deserialize;
 
 use crate::engine::{CallShape, Layout};
-use crate::hardware::{Precision, accelerators, models};
+use crate::hardware::{Accelerator, Llm, Precision, accelerators, models};
 use crate::study::layouts::{
     LayoutSearch, OperatingLimits, ServedModel, ServingMode, layouts, operating_point,
 };
@@ -76,19 +76,55 @@ impl PublishedOutcome {
 pub fn published_throughputs() -> Vec<PublishedOutcome> {
     use rayon::prelude::*;
     let of = |published: &'static Published| PublishedOutcome {
-        predicted: predict(published),
+        predicted: accelerators()
+            .get(&published.accelerator)
+            .zip(models().get(&published.model))
+            .and_then(|(accelerator, llm)| predict(published, accelerator, llm)),
         published,
     };
     PUBLISHED.par_iter().map(of).collect()
 }
 
+/// Computed over published throughput, over all that is published of one model on one accelerator.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct PublishedRatio {
+    /// Publications for which something is computed.
+    pub points: usize,
+    /// Median of the ratios: above 1, more is computed than was published.
+    pub median: f64,
+    /// The smallest of them.
+    pub low: f64,
+    /// The largest.
+    pub high: f64,
+}
+
+/// What is computed for an accelerator and a model, a scenario's own perhaps, over what has been
+/// published under their names, with the software of those dates. None where nothing has.
+#[must_use]
+pub fn published_ratio(
+    (name, accelerator): (&str, &Accelerator),
+    (model, llm): (&str, &Llm),
+) -> Option<PublishedRatio> {
+    let named = |row: &&Published| row.accelerator == name && row.model == model;
+    let ratio = |row: &Published| Some(predict(row, accelerator, llm)? / row.measured);
+    let mut ratios: Vec<f64> = PUBLISHED.iter().filter(named).filter_map(ratio).collect();
+    ratios.sort_by(f64::total_cmp);
+    let middle = ratios.len() / 2;
+    let below = if ratios.len().is_multiple_of(2) { middle.checked_sub(1)? } else { middle };
+    Some(PublishedRatio {
+        points: ratios.len(),
+        // Of ratios the middle of two is the geometric one.
+        median: libm::sqrt(ratios.get(below)? * ratios.get(middle)?),
+        low: *ratios.first()?,
+        high: *ratios.last()?,
+    })
+}
+
 /// Output tokens per second and GPU of the best layout within the limits.
-fn predict(published: &Published) -> Option<f64> {
-    let accelerator = accelerators().get(&published.accelerator)?;
-    let mut llm = models().get(&published.model)?.clone();
-    if published.speculative == "yes" {
-        llm.tokens_per_step = Factor(SPECULATIVE_GAIN);
-    }
+fn predict(published: &Published, accelerator: &Accelerator, llm: &Llm) -> Option<f64> {
+    let mut llm = llm.clone();
+    let gain = if published.speculative == "yes" { SPECULATIVE_GAIN } else { 1.0 };
+    llm.tokens_per_step = Factor(gain);
     let date = FleetTime::parse(&published.date).ok()?;
     let ceiling = accelerator.software.ceiling.central();
     let speed = accelerator.software_multiplier(ceiling, date) * accelerator.realised.central().0;
@@ -139,6 +175,27 @@ fn at_concurrency(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn ratios_of_a_pair_are_those_of_its_rows() {
+        let of = |name: &str, model: &str| {
+            published_ratio((name, &accelerators()[name]), (model, &models()[model]))
+        };
+        let all = published_throughputs();
+        for (name, model) in [("b200", "gpt_oss_120b"), ("gb200", "deepseek_r1")] {
+            let rows = all.iter().filter(|row| {
+                (row.published.accelerator.as_str(), row.published.model.as_str()) == (name, model)
+            });
+            let ratios: Vec<f64> = rows.filter_map(PublishedOutcome::ratio).collect();
+            let found = of(name, model).expect("published");
+            assert_eq!(found.points, ratios.len());
+            assert_eq!(found.low, ratios.iter().copied().fold(f64::INFINITY, f64::min));
+            assert_eq!(found.high, ratios.iter().copied().fold(0.0, f64::max));
+            let beyond = ratios.iter().filter(|ratio| **ratio > found.median).count();
+            assert!(beyond * 2 <= ratios.len() && found.median >= found.low, "{found:?}");
+        }
+        assert_eq!(of("mtia_450", "gpt_oss_120b"), None);
+    }
 
     #[test]
     fn the_table_is_well_formed() {
