@@ -189,8 +189,8 @@ fn ticks_of(seconds: f64) -> u64 {
     (seconds * 1e12 * f64::from(1u32 << TICK_BITS)).round() as u64
 }
 
-/// Waits of 0 to `most` decoding sequences. Each is a sum over sizes of prompts and costs as much as
-/// thousands of steps, so they are computed at every number up to [`NEAR`], at numbers one part in
+/// Waits of 0 to `most` decoding sequences. Each is a sum over sizes of prompts and costs as much
+/// as thousands of steps, so they are computed at every number up to [`NEAR`], at numbers one part in
 /// that many apart beyond, and on straight lines between.
 fn waits(roofline: &Roofline, most: usize) -> Vec<u64> {
     let at = |decode: usize| ticks_of(roofline.wait(decode as f64));
