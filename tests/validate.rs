@@ -133,10 +133,26 @@ fn the_command_prints_errors_and_holds_them_against_a_page() {
     assert!(text.contains("not compared: 1 runs of h100_sxm Unknown-1B"), "{text}");
     // What it states now does not grow; a page that states less is outgrown.
     assert_eq!(validate(&[at, "--against", to]).status.code(), Some(0));
-    fs::write(&page, "| all runs | 1 | 0.0 | 0.0 | +0.0 | 0 | 0 | 0 | 0 | 0 | 0 |\n").unwrap();
+    let stated = fs::read_to_string(&page).unwrap();
+    assert!(stated.contains("\n### Weak rows\n") && stated.contains("- C37: gpt_oss_120b on h200"));
+    let lower = |line: &str| match line {
+        _ if line.starts_with("| all runs |") => {
+            "| all runs | 1 | 0.0 | 0.0 | +0.0 | 0 | 0 | 0 | 0 | 0 | 0 |\n".to_owned()
+        }
+        _ if line.starts_with("| all rows |") => {
+            "| all rows | 1 | 1.00 | 9.00 | 1.00 |\n".to_owned()
+        }
+        _ if line.starts_with("| blackwell |") => "| blackwell | 1 | 9 | 9 | 1.00 |\n".to_owned(),
+        _ => format!("{line}\n"),
+    };
+    fs::write(&page, stated.lines().map(lower).collect::<String>()).unwrap();
     let failed = validate(&[at, "--against", to]);
     assert_eq!(failed.status.code(), Some(3));
-    assert!(String::from_utf8_lossy(&failed.stderr).contains("median error of TPOT"));
+    let told = String::from_utf8_lossy(&failed.stderr).into_owned();
+    assert!(told.contains("median error of TPOT"), "{told}");
+    assert!(told.contains("published throughputs, all rows: median factor 1."), "{told}");
+    assert!(told.contains("published throughputs, blackwell: mean factor 1."), "{told}");
+    assert!(!told.contains("P90 factor") && !told.contains("hopper"), "{told}");
     let nothing = validate(&["no such folder"]);
     assert_eq!(nothing.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&nothing.stderr).contains("name a folder"));

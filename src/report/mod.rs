@@ -10,6 +10,7 @@ mod error;
 mod folder;
 mod frontier;
 mod heat;
+mod published;
 mod rounding;
 mod simulate;
 mod size;
@@ -29,13 +30,14 @@ pub use error::ReportError;
 pub use folder::{Staged, check_folder, write_folder};
 pub use frontier::{FrontierReport, Measure, frontier_csv, frontier_json, frontier_table};
 pub use heat::{Cell, Heat, Panel, Side};
+pub use published::PublishedFactors;
 pub use simulate::{DeploymentWords, SimulationReport, simulation_json, simulation_table};
 pub use size::{SizeReport, size_csv, size_json, size_table};
 pub use summary::summary_json;
 pub use sweep::SweepTable;
 pub use table::table;
-#[cfg(feature = "parquet")]
 pub use validation::{StatedErrors, Validation, stated_errors};
+#[cfg(feature = "parquet")]
 pub use worlds::worlds_parquet;
 pub use years::years_csv;
 

@@ -3,6 +3,7 @@
 
 use std::fmt::Write;
 
+use super::published::{self, PublishedFactors, grown_factors, stated_factors};
 use crate::study::{
     EFFICIENCY_COEFFICIENTS, EfficiencyFit, ErrorGroup, FittedCoefficients, HoldOut, LogErrors,
     PublishedOutcome, Row, Spread, cell_error, error_groups, measured_scatter,
@@ -31,9 +32,15 @@ pub struct Validation<'a> {
     pub logs: Vec<(String, HoldOut)>,
 }
 
-/// Errors over all runs as a page states them, in percent: medians and 90th percentiles of the time
-/// per output token, the throughput and the time to first token.
-pub type StatedErrors = [(f64, f64); 3];
+/// What a page states.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StatedErrors {
+    /// Errors over all runs, in percent: medians and 90th percentiles of the time per output token,
+    /// the throughput and the time to first token.
+    pub runs: [(f64, f64); 3],
+    /// Factors by which published throughputs are missed; empty where the page has none.
+    pub published: Vec<PublishedFactors>,
+}
 
 const QUANTITIES: [&str; 3] = ["TPOT", "tokens/s/GPU", "TTFT"];
 
@@ -80,46 +87,7 @@ fn group_markdown(groups: &[ErrorGroup]) -> String {
     text
 }
 
-/// Ratios of published throughputs: how many, median and 90th percentile of the factor by which
-/// they are missed, and the mean one (geometric).
-struct Factors {
-    count: usize,
-    median: f64,
-    p90: f64,
-    mean: f64,
-}
-
-impl Factors {
-    fn of(outcomes: &[&PublishedOutcome]) -> Option<Self> {
-        let logs: Vec<f64> = outcomes.iter().filter_map(|o| o.ratio()).map(libm::log).collect();
-        if logs.is_empty() {
-            return None;
-        }
-        let spread = Spread::of(&logs);
-        let mean = libm::exp(logs.iter().sum::<f64>() / logs.len() as f64);
-        let (median, p90) = (1.0 + spread.median, 1.0 + spread.p90);
-        Some(Self { count: logs.len(), median, p90, mean })
-    }
-}
-
 impl Validation<'_> {
-    /// Ratios of the published throughputs by accelerator, all of them first.
-    fn factors(&self) -> Vec<(String, Factors)> {
-        let mut names: Vec<&str> =
-            self.published.iter().map(|o| o.published.accelerator.as_str()).collect();
-        names.sort_unstable();
-        names.dedup();
-        let of = |name: &str| {
-            let kept: Vec<&PublishedOutcome> = self
-                .published
-                .iter()
-                .filter(|o| name == "all" || o.published.accelerator == name)
-                .collect();
-            Some((name.to_owned(), Factors::of(&kept)?))
-        };
-        std::iter::once("all").chain(names).filter_map(of).collect()
-    }
-
     /// The table for a terminal.
     #[must_use]
     pub fn table(&self) -> String {
@@ -132,16 +100,7 @@ impl Validation<'_> {
         }
         text += "\nWith the efficiencies that ship (fitted to runs like these)\n\n";
         text += &group_table(&error_groups(self.rows, self.shipped));
-        let _ = writeln!(
-            text,
-            "\nPublished throughputs, best layout found for their calls in flight or limits:\n\
-             {:<16} {:>5} {:>8} {:>8} {:>8}",
-            "factor", "rows", "median", "P90", "mean"
-        );
-        for (name, factors) in self.factors() {
-            let Factors { count, median, p90, mean } = factors;
-            let _ = writeln!(text, "{name:<16} {count:>5} {median:>8.2} {p90:>8.2} {mean:>8.2}");
-        }
+        text += &published::table(&self.published);
         if !self.logs.is_empty() {
             text += "\nRequest logs, a fit to the first half against the second, error in %:\n";
             let _ =
@@ -168,7 +127,8 @@ impl Validation<'_> {
         let groups = error_groups(self.rows, self.shipped);
         let Some(all) = groups.first() else { return vec!["no run has a prediction".to_owned()] };
         let mut grown = Vec::new();
-        for ((name, spread), (median, p90)) in QUANTITIES.iter().zip(&all.spreads).zip(stated) {
+        for ((name, spread), (median, p90)) in QUANTITIES.iter().zip(&all.spreads).zip(stated.runs)
+        {
             let pairs = [("median", spread.median, median), ("P90", spread.p90, p90)];
             for (which, now, stated) in pairs {
                 let bound = stated * (1.0 + TOLERANCE) + 0.05;
@@ -179,6 +139,7 @@ impl Validation<'_> {
                 }
             }
         }
+        grown.extend(grown_factors(&published::factors(&self.published), &stated.published));
         grown
     }
 
@@ -269,7 +230,7 @@ impl Validation<'_> {
                  first row grows.\n\n";
         text += &group_markdown(&error_groups(self.rows, self.shipped));
         text += &self.limits();
-        text += &self.published_markdown();
+        text += &published::markdown(&self.published);
         text += "\n## Request logs of vLLM\n\n`sparkgap calibrate`: step times fitted to the first \
                  half of a log, all arrivals replayed, the second compared (calibrate.md has what \
                  was looked at). Error in percent.\n\n| log | latency | mean | P50 | P90 | P99 \
@@ -309,43 +270,6 @@ impl Validation<'_> {
              their prompts: they must have found them in a cache. They are not fitted, and are in \
              every table.\n"
         );
-        text
-    }
-
-    fn published_markdown(&self) -> String {
-        let mut text = "\n## Published throughputs of whole systems\n\n\
-                        `configs/published_throughput.csv` (MLPerf Inference v5.1 to v6.1, \
-                        InferenceX), output tokens per second and GPU, against the best layout \
-                        that the closed forms find for its calls in flight (where they are not \
-                        known, under its limits), with the software of its date. Median and 90th \
-                        percentile of the factor by which \
-                        they are missed up or down; mean factor, predicted over published.\n\n\
-                        | accelerator | rows | median | P90 | mean |\n|---|--:|--:|--:|--:|\n"
-            .to_owned();
-        for (name, Factors { count, median, p90, mean }) in self.factors() {
-            let _ = writeln!(text, "| {name} | {count} | {median:.2} | {p90:.2} | {mean:.2} |");
-        }
-        let mut far: Vec<(f64, &PublishedOutcome)> = self
-            .published
-            .iter()
-            .filter_map(|o| Some((o.ratio()?, o)))
-            .filter(|(ratio, _)| libm::log(*ratio).abs() > libm::log(2.0))
-            .collect();
-        far.sort_by(|a, b| libm::log(b.0).abs().total_cmp(&libm::log(a.0).abs()));
-        let none = self.published.iter().filter(|o| o.predicted.is_none()).count();
-        let _ = writeln!(
-            text,
-            "\nRows for which no layout keeps the limits: {none}. Missed by more than a factor of \
-             2:\n"
-        );
-        for (ratio, outcome) in far {
-            let row = outcome.published;
-            let _ = writeln!(
-                text,
-                "- {}: {} on {}, {}, {}: {ratio:.2} times the published {:.0}",
-                row.id, row.model, row.accelerator, row.mode, row.source, row.measured
-            );
-        }
         text
     }
 }
@@ -441,14 +365,14 @@ fn coefficients_markdown() -> String {
     text
 }
 
-/// What a page states of all runs with the efficiencies that ship: the last row that begins with
-/// `| all runs |`.
+/// What a page states of all runs with the efficiencies that ship, by the last row that begins with
+/// `| all runs |`, and of published throughputs.
 #[must_use]
 pub fn stated_errors(page: &str) -> Option<StatedErrors> {
     let row = page.lines().rev().find(|line| line.starts_with("| all runs |"))?;
     let values: Vec<f64> = row.split('|').filter_map(|cell| cell.trim().parse().ok()).collect();
     let of = |index: usize| Some((*values.get(1 + 3 * index)?, *values.get(2 + 3 * index)?));
-    Some([of(0)?, of(1)?, of(2)?])
+    Some(StatedErrors { runs: [of(0)?, of(1)?, of(2)?], published: stated_factors(page) })
 }
 
 #[cfg(test)]
@@ -459,7 +383,9 @@ mod tests {
     fn a_page_states_what_it_was_written_with() {
         let page = "| all runs | 9 | 99 | 99 | +9 | 9 | 9 | 9 | 9 | 9 | 9 |\ntext\n\
                     | all runs | 23 | 10.5 | 30.3 | +1 | 10.0 | 30.6 | -1 | 30.0 | 157 | +2 |\n";
-        assert_eq!(stated_errors(page), Some([(10.5, 30.3), (10.0, 30.6), (30.0, 157.0)]));
+        let stated = stated_errors(page).expect("a row");
+        assert_eq!(stated.runs, [(10.5, 30.3), (10.0, 30.6), (30.0, 157.0)]);
+        assert!(stated.published.is_empty());
         assert_eq!(stated_errors("no table"), None);
     }
 }

@@ -82,7 +82,7 @@ impl DecodePool {
     }
 
     /// At a batch of the whole replica.
-    pub(super) fn at_batch(&self, batch: f64) -> Option<Decoding> {
+    pub(in crate::study) fn at_batch(&self, batch: f64) -> Option<Decoding> {
         let fluid = fluid_at(&self.model, &self.calls, batch / self.ranks)?;
         Some(self.with(fluid, fluid.limit.into()))
     }

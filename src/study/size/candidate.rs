@@ -214,7 +214,7 @@ fn apart(
     };
     let sent = |tokens: f64| transfer.bytes_per_token.0 * tokens / transfer.bandwidth.0;
     let computed = (served.calls.prompt - served.calls.cached).max(1.0);
-    let mut entries = Vec::new();
+    let mut entries: Vec<(Pool, f64)> = Vec::new();
     for layout in layouts {
         let Some(mut pool) = PrefillPool::new(served, layout) else { continue };
         // Its clients wait for the pace of the replicas that decode.
@@ -255,21 +255,28 @@ fn apart(
             continue;
         }
         let Some(decode) = decode_pool(&pool, &within, &handed) else { continue };
-        let mut some: Vec<Candidate> = entries
-            .iter()
-            .map(|(entry, _)| Candidate {
-                decode: decode.clone(),
-                prefill: Some((entry.clone(), transfer)),
-            })
-            .collect();
-        let rate = question.rate;
-        some.sort_by(|a, b| {
-            let key = |candidate: &Candidate| candidate.gpus(candidate.least(rate));
-            key(a).cmp(&key(b)).then(a.divided(rate).total_cmp(&b.divided(rate)))
-        });
-        some.truncate(PARTNERS);
-        list.extend(some);
+        list.extend(partners(&decode, &entries, transfer, question.rate));
     }
+}
+
+/// A decode pool with the prefill pools that leave the fewest GPUs for a load.
+fn partners(
+    decode: &Pool,
+    entries: &[(Pool, f64)],
+    transfer: Transfer,
+    rate: f64,
+) -> Vec<Candidate> {
+    let with = |(entry, _): &(Pool, f64)| Candidate {
+        decode: decode.clone(),
+        prefill: Some((entry.clone(), transfer)),
+    };
+    let mut some: Vec<Candidate> = entries.iter().map(with).collect();
+    some.sort_by(|a, b| {
+        let key = |candidate: &Candidate| candidate.gpus(candidate.least(rate));
+        key(a).cmp(&key(b)).then(a.divided(rate).total_cmp(&b.divided(rate)))
+    });
+    some.truncate(PARTNERS);
+    some
 }
 
 fn weights(question: &SizeQuestion<'_>, sized: &SizedAccelerator<'_>) -> Refusal {

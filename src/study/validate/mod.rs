@@ -5,11 +5,13 @@ mod coefficients;
 mod doubt;
 mod fit;
 mod predict;
+mod promised;
 mod published;
 mod rows;
 mod runs;
 mod stack;
 mod summary;
+mod whole;
 
 pub use coefficients::{
     Coefficients, EFFICIENCY_COEFFICIENTS, FittedCoefficient, FittedCoefficients,

@@ -61,7 +61,7 @@ fn replica(
     workers: &Workers,
     accelerator: &Accelerator,
     llm: &Llm,
-    prefills: bool,
+    (prefills, speed): (bool, f64),
 ) -> Option<ReplicaModel> {
     // SGLang computes prompts in steps of their own unless told otherwise.
     let blocking = run.backend == "sglang" || run.prefill.is_some();
@@ -88,7 +88,7 @@ fn replica(
         // Prompts are there already when a call comes.
         (means.cached, means.cached_spread) = (means.prompt, means.prompt_spread);
     }
-    ReplicaModel::new(accelerator, llm, (&workers.layout, &deployment), &means, 1.0)
+    ReplicaModel::new(accelerator, llm, (&workers.layout, &deployment), &means, speed)
 }
 
 /// Equal parts into which a deployment falls: ranks are alike, so that one part with its share of
@@ -109,6 +109,17 @@ pub fn predict(
     llm: &Llm,
     tokens_per_step: f64,
 ) -> Option<Latencies> {
+    predict_at_speed(run, accelerator, llm, tokens_per_step, 1.0)
+}
+
+/// The same with all step times divided by `speed`.
+pub(super) fn predict_at_speed(
+    run: &MeasuredRun,
+    accelerator: &Accelerator,
+    llm: &Llm,
+    tokens_per_step: f64,
+    speed: f64,
+) -> Option<Latencies> {
     let llm = served(run, llm, tokens_per_step);
     let ranks = |workers: &Workers| workers.count * workers.layout.attention_ranks.unwrap_or(1);
     let counts = (ranks(&run.decode), run.prefill.as_ref().map_or(0, ranks));
@@ -116,7 +127,7 @@ pub fn predict(
     let concurrency = (f64::from(run.concurrency) / f64::from(parts)).round().max(1.0) as u32;
     let prefill = match &run.prefill {
         Some(workers) => Some(PrefillPool {
-            replica: replica(run, workers, accelerator, &llm, true)?,
+            replica: replica(run, workers, accelerator, &llm, (true, speed))?,
             replicas: counts.1 / parts,
             transfer: Transfer {
                 bytes_per_token: Bytes(llm.kv_per_token.0),
@@ -127,7 +138,7 @@ pub fn predict(
         None => None,
     };
     let deployment = ClusterModel {
-        replica: replica(run, &run.decode, accelerator, &llm, false)?,
+        replica: replica(run, &run.decode, accelerator, &llm, (false, speed))?,
         replicas: counts.0 / parts,
         prefill,
     };
