@@ -190,8 +190,8 @@ fn ticks_of(seconds: f64) -> u64 {
 }
 
 /// Waits of 0 to `most` decoding sequences. Each is a sum over sizes of prompts and costs as much
-/// as thousands of steps, so they are computed at every number up to [`NEAR`], at numbers one part in
-/// that many apart beyond, and on straight lines between.
+/// as thousands of steps, so they are computed at every number up to [`NEAR`], at numbers one part
+/// in that many apart beyond, and on straight lines between.
 fn waits(roofline: &Roofline, most: usize) -> Vec<u64> {
     let at = |decode: usize| ticks_of(roofline.wait(decode as f64));
     let mut waits: Vec<u64> = (0..=most.min(NEAR)).map(at).collect();
