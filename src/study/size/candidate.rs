@@ -154,7 +154,9 @@ pub(super) fn candidates(
         let within = OperatingLimits { tpot: Some(limits.tpot_p99), ttft: Some(limits.ttft_p99) };
         for layout in &found {
             let Some(mut pool) = DecodePool::aggregated(&served, layout) else { continue };
-            pool.model.first_token = question.stack.together;
+            if sized.measured.is_none() {
+                pool.model.first_token = question.stack.together;
+            }
             let lone = lone(&pool.model, calls);
             if nearest.note(&lone, limits.ttft_p99, limits.tpot_p99) {
                 let decode = decode_pool(&pool, &within, calls);
