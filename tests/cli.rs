@@ -208,6 +208,8 @@ fn quiet_prints_the_finding_only() {
     let output = run_small(folder.path(), &["--quiet", "--no-charts"]);
     assert_eq!(output.status.code(), Some(0));
     assert_eq!(stdout(&output).lines().count(), 1, "{}", stdout(&output));
+    // With three worlds that is a first look.
+    assert!(stdout(&output).contains("3 worlds are a first look"), "{}", stdout(&output));
     assert!(output.stderr.is_empty(), "{}", stderr(&output));
 }
 

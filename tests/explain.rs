@@ -215,6 +215,13 @@ fn widths_are_the_ratio_of_p90_to_p10() {
 }
 
 #[test]
+fn a_misspelt_name_of_the_default_is_noticed() {
+    let text = explained("sites.prometheu.slip");
+    holds(&text, &["nothing at sites.prometheu.slip (did you mean `prometheus`?)"]);
+    assert!(!explained("sites.elsewhere_entirely.slip").contains("did you mean"));
+}
+
+#[test]
 fn check_prints_counts_facts_without_a_source_and_the_widest() {
     let file = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/small.ron");
     let text = told(&["check", file]);

@@ -6,8 +6,8 @@ use serde_json::Value;
 
 use super::args::ExplainArguments;
 use super::{Failure, print};
-use crate::scenario::Scenario;
 use crate::scenario::describe::{Content, FieldDescription, Found, Step, find};
+use crate::scenario::{Scenario, nearest_name};
 
 /// Columns of the names before what they mean.
 const NAMES: usize = 24;
@@ -25,11 +25,11 @@ pub(super) fn explain(arguments: &ExplainArguments) -> Result<(), Failure> {
     // A value that the program has made itself: serialising it cannot fail.
     let scenario = serde_json::to_value(Scenario::embedded()).unwrap_or_default();
     let found = find(path, &scenario)?;
-    let told: Vec<String> = found.iter().map(|found| tell(found, path)).collect();
+    let told: Vec<String> = found.iter().map(|found| tell(found, path, &scenario)).collect();
     print(&told.join("\n"))
 }
 
-fn tell(found: &Found<'_>, path: &str) -> String {
+fn tell(found: &Found<'_>, path: &str, scenario: &Value) -> String {
     let field = found.field;
     let mut text = format!("{}\n", if field.path.is_empty() { "scenario" } else { &field.path });
     let mut line = |name: &str, value: &str| {
@@ -58,11 +58,29 @@ fn tell(found: &Found<'_>, path: &str) -> String {
             line("draw", value["draw"].as_str().unwrap_or_default());
         }
         None if !path.contains(['<', '*']) && !path.contains("[i]") => {
-            line("value", &format!("none: the default scenario has nothing at {path}"));
+            let near = near(path, scenario);
+            line("value", &format!("none: the default scenario has nothing at {path}{near}"));
         }
         None => {}
     }
     text + &list(field)
+}
+
+/// The name in the default scenario that a path with an unknown one may have meant, if there is
+/// one: names are the user's own, so that an unknown one is no fault.
+fn near(path: &str, scenario: &Value) -> String {
+    let mut at = scenario;
+    for step in path.split('.') {
+        let Value::Object(fields) = at else { break };
+        match fields.get(step) {
+            Some(value) => at = value,
+            None => {
+                let name = nearest_name(step, fields.keys().map(String::as_str));
+                return name.map_or(String::new(), |name| format!(" (did you mean `{name}`?)"));
+            }
+        }
+    }
+    String::new()
 }
 
 /// Whether anything in a value names a source.

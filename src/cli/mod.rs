@@ -15,6 +15,7 @@ mod run;
 mod simulate;
 mod size;
 mod sweep;
+mod typed;
 mod validate;
 
 pub use args::{
@@ -37,7 +38,13 @@ use clap::Parser;
 /// 2 usage or scenario error, 3 a check that failed, 130 interrupted.
 #[must_use]
 pub fn main() -> ExitCode {
-    let arguments = Arguments::parse();
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            let words = std::env::args_os().map(|word| word.to_string_lossy().into_owned());
+            typed::refuse(&error, &words.collect::<Vec<_>>())
+        }
+    };
     let done = match arguments.command {
         None => run::run(&arguments.run),
         Some(Command::Run(run)) => run::run(&run),

@@ -7,7 +7,7 @@ use std::time::Instant;
 use super::args::RunArguments;
 use super::progress::{bar, say, watch_interrupt, writing};
 use super::{Failure, print, use_threads};
-use crate::plan::{Answer, Unanswered, required_external};
+use crate::plan::{Answer, Unanswered, few_worlds, required_external};
 use crate::report;
 use crate::scenario::Scenario;
 use crate::study::{ServingTable, Watch, characterise};
@@ -29,7 +29,9 @@ pub(super) fn run(arguments: &RunArguments) -> Result<(), Failure> {
     if arguments.json {
         print(&report::summary_json(&answer))?;
     } else if quiet {
-        print(&format!("{}\n", answer.finding))?;
+        let few = few_worlds(scenario.sampling.worlds);
+        let few = few.map_or(String::new(), |caveat| format!(" {caveat}"));
+        print(&format!("{}{few}\n", answer.finding))?;
     } else {
         print(&report::table(&answer, None))?;
     }

@@ -44,8 +44,8 @@ pub struct Totals {
     pub occupancy: u128,
     /// Sum of the sojourn times of the requests that left, done or not, picoseconds.
     pub sojourn: u128,
-    /// Time in steps, picoseconds.
-    pub busy: u64,
+    /// Time in steps, picoseconds: of many replicas more than fits into the clock's 64 bits.
+    pub busy: u128,
 }
 
 impl Totals {

@@ -4,6 +4,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::Precision;
 use crate::units::{Bytes, Factor, Parameters, Uncertain};
 
 /// Kind of attention, which sets the overhead per layer and the work per context token.
@@ -32,6 +33,15 @@ pub struct Experts {
     pub layers: u32,
     /// Weights of all routed experts together.
     pub params: Parameters,
+    /// Format of all other weights, and of the products with them, where the published checkpoint
+    /// sets it; without it what goes with the layout's `precision` (8 bits beside `fp4`, 16 beside
+    /// `int4`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub other_weights: Option<Precision>,
+    /// Narrowest format of the tokens that the experts are multiplied with, where that is wider
+    /// than the weights may be: `fp8` for 4-bit weights that are run with 8-bit tokens.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub activations: Option<Precision>,
 }
 
 /// One language model.

@@ -112,12 +112,14 @@ impl Roofline {
         let ranks = f64::from(replica.ranks);
         let fitted = &accelerator.efficiency;
         let rate = |format| accelerator.realised_rate(format).0 * count * speed;
-        let attention_rate = rate(precision.of_attention());
         let dense = dense_format(llm, precision);
+        let attention_rate = rate(dense.of_attention());
+        let activations = llm.experts.as_ref().and_then(|experts| experts.activations);
+        let expert_rate = rate(precision).min(activations.map_or(f64::INFINITY, rate));
         let bandwidth = accelerator.memory_bandwidth.0 * fitted.memory.0 * count * speed;
         let tokens_per_step = llm.tokens_per_step.0.max(1.0);
         let width = 1.0 + VERIFIED_PER_GAINED * (tokens_per_step - 1.0);
-        let routed = 2.0 * llm.active_params.0 * expert_part(llm) / rate(precision);
+        let routed = 2.0 * llm.active_params.0 * expert_part(llm) / expert_rate;
         let rest = 2.0 * llm.active_params.0 * (1.0 - expert_part(llm)) / rate(dense);
         let pair = 4.0 * f64::from(llm.heads) * f64::from(llm.layers) * llm.full_attention.0;
         let head = f64::from(llm.head_width);
@@ -262,7 +264,8 @@ fn copies(llm: &Llm, gpus: f64) -> f64 {
 
 /// Format of the weights that are not routed experts.
 fn dense_format(llm: &Llm, precision: Precision) -> Precision {
-    if llm.experts.is_some() { precision.beside_experts() } else { precision }
+    let Some(experts) = &llm.experts else { return precision };
+    experts.other_weights.unwrap_or(precision.beside_experts())
 }
 
 fn expert_params(llm: &Llm) -> f64 {
@@ -351,6 +354,34 @@ mod tests {
         assert!((one / roofline.expert_read - 8.0 / 256.0).abs() < 1e-12);
         let all = roofline.weights_read(1e6) - roofline.dense_read;
         assert!((all / roofline.expert_read - 1.0).abs() < 1e-12);
+    }
+
+    #[test]
+    fn a_checkpoint_may_set_its_formats() {
+        let (rack, node) = (&accelerators()["gb300"], &accelerators()["h200"]);
+        let gpt = &models()["gpt_oss_120b"];
+        let mut free = gpt.clone();
+        let experts = free.experts.as_mut().unwrap();
+        (experts.other_weights, experts.activations) = (None, None);
+        let of = |accelerator, llm, format| Roofline::new(accelerator, llm, 1, format, 1.0);
+        let (set, unset) = (of(rack, gpt, Precision::Fp4), of(rack, &free, Precision::Fp4));
+        // 114.7e9 x 4 / 128 weights at 8 bits instead of 4, the rest of 5.1e9 at 16 instead of 8.
+        let routed = 114.7e9 * 4.0 / 128.0;
+        let rate = |format| rack.realised_rate(format).0;
+        let exact =
+            2.0 * (routed / rate(Precision::Fp8) + (5.1e9 - routed) / rate(Precision::Bf16));
+        assert!((set.prefill_compute / exact - 1.0).abs() < 1e-12);
+        assert!(unset.prefill_compute < 0.7 * set.prefill_compute);
+        // 2.3e9 weights of 2 bytes each are read at every step; experts are read as they were.
+        assert!((set.dense_read / unset.dense_read - 2.0).abs() < 1e-12);
+        assert_eq!(set.expert_read, unset.expert_read);
+        // Tokens are no narrower than the weights, and no faster than the hardware has units for.
+        let eight = |llm| of(rack, llm, Precision::Fp8).expert_compute;
+        assert_eq!(eight(gpt), eight(&free));
+        let hopper = |llm| of(node, llm, Precision::Fp4).expert_compute;
+        assert_eq!(hopper(gpt), hopper(&free));
+        let room = |llm| kv_capacity(rack, llm, 1, Precision::Fp4).unwrap();
+        assert!((room(&free) - room(gpt) - 2.3e9 / 18_432.0).abs() < 1.0);
     }
 
     #[test]

@@ -187,14 +187,19 @@ pub fn caveats(scenario: &Scenario, candidate: &CandidateFacts) -> Vec<String> {
             candidate.accelerator
         ),
     ];
-    let worlds = scenario.sampling.worlds;
-    if worlds < FEW_WORLDS {
-        caveats.push(format!(
+    caveats.extend(few_worlds(scenario.sampling.worlds));
+    caveats
+}
+
+/// What to know of an answer from few worlds; none from enough of them.
+#[must_use]
+pub fn few_worlds(worlds: u32) -> Option<String> {
+    (worlds < FEW_WORLDS).then(|| {
+        format!(
             "{worlds} worlds are a first look: their quantiles and shares say little, and their \
              intervals end at the best and the worst world."
-        ));
-    }
-    caveats
+        )
+    })
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ mod result;
 mod world_year;
 
 pub use answer::{Unanswered, required_external};
+pub use finding::few_worlds;
 pub use need::{Before, allowed_epochs, order_statistic, required_block};
 pub use result::{
     AllWorlds, Answer, CandidateFacts, Cost, Eue, Provenance, QuarterResult, ServingBasis, Source,

@@ -88,12 +88,15 @@ const INTRODUCTION: &str = "
 second and GPU, with the software of its date. Predicted is the best deployment of whole replicas
 that the published number of GPUs makes (idle ones count): with known calls in flight by the engine
 in a closed loop, as the recorded runs; offline by the engine at saturation; server and interactive
-by the engine at the highest Poisson load at which the 99th percentiles hold. Rows that state no
-GPUs take the closed form within their time per token. model.md, section 5, has the rules.
+by the engine at the highest Poisson load at which the 99th percentiles hold. Times to first token
+have what clients of TensorRT-LLM wait beyond the engine: few publications name their stack. GPUs of
+six rows of InferenceX (named in the file) are not published but follow from calls in flight, speed
+and rate. Rows without GPUs and calls in flight take the closed form within their time per token,
+if they have one. model.md, section 5, has the rules.
 
 Median and 90th percentile of the factor by which rows are missed up or down; mean factor, predicted
 over published. `.ci/run` fails when the median or the 90th percentile of the first two lines, or
-the mean of a generation, moves further from 1.
+the mean of a generation, moves further from 1, and when a row loses its prediction.
 
 ";
 
@@ -136,12 +139,21 @@ pub(super) fn markdown(outcomes: &[PublishedOutcome]) -> String {
         let row = outcome.published;
         let _ = writeln!(
             text,
-            "- {}: {} on {}, {}, {}: no prediction. Its weights fit into no layout of one node; \
-             replicas over two nodes are not searched",
-            row.id, row.model, row.accelerator, row.mode, row.source
+            "- {}: {} on {}, {}, {}: no prediction. {}",
+            row.id,
+            row.model,
+            row.accelerator,
+            row.mode,
+            row.source,
+            if outcome.fits {
+                "No deployment keeps its limits"
+            } else {
+                "Its weights fit into no layout of one node; replicas over two nodes are not \
+                 searched"
+            }
         );
     }
-    text + LEFT_OUT
+    text + LEFT_OUT + &larger_memory(outcomes).unwrap_or_default()
 }
 
 /// What is known of why a row is missed.
@@ -151,9 +163,9 @@ fn reason(outcome: &PublishedOutcome) -> &'static str {
     match (&*row.model, &*row.accelerator, &*row.mode) {
         _ if !row.lengths_known() => "Lengths unknown (below)",
         ("deepseek_r1", _, "server" | "offline") if row.source.ends_with("v5.1") && above => {
-            "The first round with this model: MLPerf itself gained 1.5 to 1.9 times to v6.0. \
-             Recorded runs since 2025-10 gained 1.1 times (1.3 within one engine, speculation \
-             included), and the software curve 1.1"
+            "The first round with this model: MLPerf itself gained 1.5 to 1.8 times offline and \
+             1.9 to 2.8 times under limits to v6.0. Recorded runs since 2025-10 gained 1.1 times \
+             (1.3 within one engine, speculation included), and the software curve 1.1"
         }
         ("deepseek_r1", _, "server") if above => {
             "It loses more between offline and server than queues explain: another of the same \
@@ -164,7 +176,8 @@ fn reason(outcome: &PublishedOutcome) -> &'static str {
         }
         (_, "mi355x", _) => "Not fitted: inherits Blackwell's shares and overheads",
         ("deepseek_r1", _, "peak") if row.gpus_unknown() => {
-            "Neither its GPUs nor its calls in flight are published: taken as the best at its speed"
+            "Neither its GPUs nor its calls in flight are published: taken as the best at its \
+             speed, or at any where that is not published either"
         }
         ("llama_405b", _, "server") => {
             "Prompts of 9,400 tokens on many GPUs: likely the fitted share of the links, held down \
@@ -187,13 +200,23 @@ tokens would explain most of what is missed on Blackwell. Beyond 256 calls a GPU
 for this model, and the best on paper has 1,024.
 
 What the model leaves out here: the drain at the end of a run of ten minutes with outputs of up to
-20,000 tokens, dispatchers of a whole rack, 16-bit attention of checkpoints that keep it beside
-4-bit floating point (gpt-oss), how a submitter tuned, and layouts that a stack could not run. The
-last one is why GB300 over GB200 on the 1.6T model is up to 2.8 times mid-curve in publications: at
-about 27 tokens/s/user those have 13 calls in flight a GPU on GB200 and 51 on GB300 (C123, C129).
-Under the same calls the predictions here differ nearly as much as the publications; `frontier`
-gives GB200 its own best layout at that speed, and the ratio is 1.3 to 1.6.
+20,000 tokens, dispatchers of a whole rack, how a submitter tuned, and layouts that a stack could
+not run.
 ";
+
+/// How far memory shows: GB300 over GB200 on the largest model, under the same calls in flight.
+fn larger_memory(outcomes: &[PublishedOutcome]) -> Option<String> {
+    let of = |id: &str| outcomes.iter().find(|outcome| outcome.published.id == id);
+    let (small, large) = (of("C123")?, of("C129")?);
+    let published = large.published.measured / small.published.measured;
+    Some(format!(
+        "\nMemory: at about 27 tokens/s/user the 1.6T model had 13 calls in flight a GPU on GB200 \
+         and 51 on GB300\n(C123, C129), and {published:.1} times the throughput a GPU; with these \
+         calls {:.1} times is predicted.\n`frontier` gives GB200 its own best layout at that \
+         speed, over more GPUs than those runs had, and says less.\n",
+        large.predicted? / small.predicted?
+    ))
+}
 
 /// What a page states of its groups; none where it has no such table.
 #[must_use]
@@ -212,11 +235,12 @@ pub fn stated_factors(page: &str) -> Vec<PublishedFactors> {
     table.map_while(row).collect()
 }
 
-/// What has grown past what a page states, a line each; a page that states nothing of a group that
-/// is held is outgrown too.
+/// What has grown past what a page states, a line each. A page that states nothing of a group that
+/// is held is outgrown too, and so is one with rows that have no prediction any more: the hardest
+/// rows would leave the table first.
 #[must_use]
 pub fn grown_factors(now: &[PublishedFactors], stated: &[PublishedFactors]) -> Vec<String> {
-    let mut grown = Vec::new();
+    let mut grown = lost(now, stated);
     let mut hold = |group: &str, which: &str, now: f64, stated: Option<f64>| {
         let off = |value: f64| libm::log(value).abs();
         let kept = stated.is_some_and(|stated| off(now) <= off(stated) + TOLERANCE);
@@ -236,6 +260,19 @@ pub fn grown_factors(now: &[PublishedFactors], stated: &[PublishedFactors]) -> V
         }
     }
     grown
+}
+
+/// Groups with fewer rows than a page states.
+fn lost(now: &[PublishedFactors], stated: &[PublishedFactors]) -> Vec<String> {
+    let rows = |said: &PublishedFactors| {
+        now.iter().find(|factors| factors.group == said.group).map_or(0, |factors| factors.rows)
+    };
+    let fewer = stated.iter().filter(|said| rows(said) < said.rows);
+    let line = |said: &PublishedFactors| {
+        let (group, now, rows) = (&said.group, rows(said), said.rows);
+        format!("published throughputs, {group}: {now} rows are predicted, stated {rows}")
+    };
+    fewer.map(line).collect()
 }
 
 #[cfg(test)]
@@ -263,7 +300,10 @@ mod tests {
     #[test]
     fn medians_percentiles_and_means_of_generations_are_held() {
         let stated = stated_factors(PAGE);
-        let lines = |now: &[PublishedFactors]| grown_factors(now, &stated).len();
+        let lines = |now: &[PublishedFactors]| {
+            let grown = grown_factors(now, &stated);
+            grown.iter().filter(|line| !line.contains(" rows are predicted")).count()
+        };
         // The mean of all rows and everything of one accelerator are free.
         let kept = [
             factors("all rows", 1.204, 2.01, 1.5),
@@ -280,6 +320,22 @@ mod tests {
         // A page that says nothing of a held group.
         assert_eq!(lines(&[factors("rubin", 1.0, 1.0, 1.0)]), 1);
         let told = grown_factors(&[factors("all rows", 1.25, 2.0, 1.0)], &stated);
-        assert_eq!(told, ["published throughputs, all rows: median factor 1.25, stated 1.20"]);
+        assert!(told.contains(
+            &"published throughputs, all rows: median factor 1.25, stated 1.20".to_owned()
+        ));
+    }
+
+    #[test]
+    fn rows_that_lose_their_prediction_are_missed() {
+        let stated = stated_factors(PAGE);
+        assert!(grown_factors(&stated, &stated).is_empty());
+        let mut now = stated.clone();
+        now[0].rows -= 1;
+        let told = ["published throughputs, all rows: 122 rows are predicted, stated 123"];
+        assert_eq!(grown_factors(&now, &stated), told);
+        // A generation of which nothing is left.
+        now = vec![stated[0].clone(), stated[2].clone()];
+        let told = ["published throughputs, hopper: 0 rows are predicted, stated 20"];
+        assert_eq!(grown_factors(&now, &stated), told);
     }
 }

@@ -38,9 +38,21 @@ pub struct StatedErrors {
     /// Errors over all runs, in percent: medians and 90th percentiles of the time per output token,
     /// the throughput and the time to first token.
     pub runs: [(f64, f64); 3],
+    /// How many runs those are.
+    pub compared: usize,
+    /// Errors of request logs in percent, by `log | latency`: mean, P50, P90, P99.
+    pub logs: Vec<(String, [f64; 4])>,
     /// Factors by which published throughputs are missed; empty where the page has none.
     pub published: Vec<PublishedFactors>,
 }
+
+/// What begins the table of request logs on the page.
+const LOG_HEAD: &str = "| log | latency | mean | P50 | P90 | P99 |";
+/// Latencies of a request log.
+const LATENCIES: [&str; 3] = ["TTFT", "TPOT", "E2E"];
+/// By how many percentage points an error of a request log may exceed what the page states:
+/// rounding of the page.
+const LOG_TOLERANCE: f64 = 0.15;
 
 const QUANTITIES: [&str; 3] = ["TPOT", "tokens/s/GPU", "TTFT"];
 
@@ -127,6 +139,9 @@ impl Validation<'_> {
         let groups = error_groups(self.rows, self.shipped);
         let Some(all) = groups.first() else { return vec!["no run has a prediction".to_owned()] };
         let mut grown = Vec::new();
+        if all.runs < stated.compared {
+            grown.push(format!("{} runs have an error, stated {}", all.runs, stated.compared));
+        }
         for ((name, spread), (median, p90)) in QUANTITIES.iter().zip(&all.spreads).zip(stated.runs)
         {
             let pairs = [("median", spread.median, median), ("P90", spread.p90, p90)];
@@ -140,7 +155,19 @@ impl Validation<'_> {
             }
         }
         grown.extend(grown_factors(&published::factors(&self.published), &stated.published));
+        grown.extend(grown_logs(&self.log_percents(), &stated.logs));
         grown
+    }
+
+    /// Errors of the request logs in percent, by `log | latency`.
+    fn log_percents(&self) -> Vec<(String, [f64; 4])> {
+        let rows = self.logs.iter().flat_map(|(name, held)| {
+            let errors = LATENCIES.into_iter().zip(held.errors);
+            errors.map(move |(latency, errors)| {
+                (format!("{name} | {latency}"), errors.map(|error| 100.0 * error))
+            })
+        });
+        rows.collect()
     }
 
     /// Errors of the request logs in percent, by log and latency.
@@ -148,7 +175,7 @@ impl Validation<'_> {
         let shown = |error: f64| format!("{:+.1}", 100.0 * error);
         let mut rows = Vec::new();
         for (name, held) in &self.logs {
-            for (latency, errors) in ["TTFT", "TPOT", "E2E"].into_iter().zip(held.errors) {
+            for (latency, errors) in LATENCIES.into_iter().zip(held.errors) {
                 rows.push((name.as_str(), latency, errors.map(shown)));
             }
         }
@@ -227,14 +254,14 @@ impl Validation<'_> {
             text += &weak_cells(&unseen, self.of_the_shipped_fit());
         }
         text += "\n## On all runs, with the efficiencies that ship\n\n`.ci/run` fails when the \
-                 first row grows.\n\n";
+                 first row grows or has fewer runs.\n\n";
         text += &group_markdown(&error_groups(self.rows, self.shipped));
         text += &self.limits();
         text += &published::markdown(&self.published);
         text += "\n## Request logs of vLLM\n\n`sparkgap calibrate`: step times fitted to the first \
                  half of a log, all arrivals replayed, the second compared (calibrate.md has what \
-                 was looked at). Error in percent.\n\n| log | latency | mean | P50 | P90 | P99 \
-                 |\n|---|---|--:|--:|--:|--:|\n";
+                 was looked at). Error in percent; `.ci/run` fails when one grows.\n\n";
+        let _ = writeln!(text, "{LOG_HEAD}\n|---|---|--:|--:|--:|--:|");
         for (name, latency, errors) in self.log_errors() {
             let _ = writeln!(text, "| {name} | {latency} | {} |", errors.join(" | "));
         }
@@ -372,7 +399,42 @@ pub fn stated_errors(page: &str) -> Option<StatedErrors> {
     let row = page.lines().rev().find(|line| line.starts_with("| all runs |"))?;
     let values: Vec<f64> = row.split('|').filter_map(|cell| cell.trim().parse().ok()).collect();
     let of = |index: usize| Some((*values.get(1 + 3 * index)?, *values.get(2 + 3 * index)?));
-    Some(StatedErrors { runs: [of(0)?, of(1)?, of(2)?], published: stated_factors(page) })
+    Some(StatedErrors {
+        runs: [of(0)?, of(1)?, of(2)?],
+        compared: *values.first()? as usize,
+        logs: stated_logs(page),
+        published: stated_factors(page),
+    })
+}
+
+fn stated_logs(page: &str) -> Vec<(String, [f64; 4])> {
+    let table = page.lines().skip_while(|line| *line != LOG_HEAD).skip(2);
+    let row = |line: &str| {
+        let cells: Vec<&str> = line.trim_matches('|').split('|').map(str::trim).collect();
+        let value = |index: usize| cells.get(index)?.parse().ok();
+        let name = format!("{} | {}", cells.first()?, cells.get(1)?);
+        Some((name, [value(2)?, value(3)?, value(4)?, value(5)?]))
+    };
+    table.map_while(row).collect()
+}
+
+/// Errors of request logs that have grown past what a page states, a line each. A log that is not
+/// there is one; a new one is not.
+fn grown_logs(now: &[(String, [f64; 4])], stated: &[(String, [f64; 4])]) -> Vec<String> {
+    let mut grown = Vec::new();
+    for (name, said) in stated {
+        let Some((_, errors)) = now.iter().find(|(known, _)| known == name) else {
+            grown.push(format!("request log {name}: not compared, but the page states it"));
+            continue;
+        };
+        for ((which, now), said) in ["mean", "P50", "P90", "P99"].iter().zip(errors).zip(said) {
+            let kept = now.abs() <= said.abs() + LOG_TOLERANCE;
+            if !kept {
+                grown.push(format!("request log {name}: {which} {now:+.1} %, stated {said:+.1} %"));
+            }
+        }
+    }
+    grown
 }
 
 #[cfg(test)]
@@ -385,7 +447,31 @@ mod tests {
                     | all runs | 23 | 10.5 | 30.3 | +1 | 10.0 | 30.6 | -1 | 30.0 | 157 | +2 |\n";
         let stated = stated_errors(page).expect("a row");
         assert_eq!(stated.runs, [(10.5, 30.3), (10.0, 30.6), (30.0, 157.0)]);
-        assert!(stated.published.is_empty());
+        assert_eq!(stated.compared, 23);
+        assert!(stated.published.is_empty() && stated.logs.is_empty());
         assert_eq!(stated_errors("no table"), None);
+    }
+
+    #[test]
+    fn errors_of_request_logs_are_held() {
+        let page = format!(
+            "{LOG_HEAD}\n|---|---|--:|--:|--:|--:|\n\
+             | a | TTFT | +1.5 | -1.3 | +4.1 | +1.4 |\n| b | E2E | 0.0 | 0.1 | 0.2 | 0.3 |\n\n"
+        );
+        let stated = stated_logs(&page);
+        assert_eq!(stated[0], ("a | TTFT".to_owned(), [1.5, -1.3, 4.1, 1.4]));
+        assert_eq!(stated.len(), 2);
+        let kept = [
+            ("a | TTFT".to_owned(), [-1.6, 1.4, 4.2, 0.0]),
+            ("b | E2E".to_owned(), [0.1, 0.1, 0.2, 0.3]),
+            ("c | E2E".to_owned(), [99.0; 4]),
+        ];
+        assert!(grown_logs(&kept, &stated).is_empty());
+        let mut worse = kept.clone();
+        worse[0].1[2] = -4.5;
+        let told = ["request log a | TTFT: P90 -4.5 %, stated +4.1 %"];
+        assert_eq!(grown_logs(&worse, &stated), told);
+        let told = ["request log b | E2E: not compared, but the page states it"];
+        assert_eq!(grown_logs(&kept[..1], &stated), told);
     }
 }

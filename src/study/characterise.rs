@@ -22,7 +22,7 @@ use crate::units::Seconds;
 
 /// Version of everything between the inputs and a serving point: cached points of another version
 /// are never read.
-pub const MODEL_VERSION: u32 = 6;
+pub const MODEL_VERSION: u32 = 7;
 
 /// Seed of the measurement, the same in every scenario, so that equal deployments share points.
 const SEED: u64 = 1;

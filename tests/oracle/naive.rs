@@ -191,7 +191,7 @@ impl Setting<'_> {
 
     fn pass_time(&self, state: &mut State, work: &StepWork) {
         let ticks = state.below + self.step_time.ticks(work);
-        state.outcome.totals.busy += ticks >> TICK_BITS;
+        state.outcome.totals.busy += u128::from(ticks >> TICK_BITS);
         state.now += ticks >> TICK_BITS;
         state.below = ticks & ((1 << TICK_BITS) - 1);
         let totals = &mut state.outcome.totals;

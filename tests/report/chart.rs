@@ -59,7 +59,7 @@ fn a_surplus_is_not_shaded() {
     assert_eq!(image.share_of(SHADED), 0.0);
     let svg = gap_svg(&answers::surplus()).expect("drawn");
     assert!(
-        svg.contains("Surplus at the last peak, P50: 4")
+        svg.contains("Mean capacity over P50 demand at the last peak: 4")
             && svg.contains("nowhere above usable capacity"),
         "no surplus named"
     );

@@ -136,7 +136,7 @@ impl<'a> Replica<'a> {
     #[must_use]
     pub fn totals(&self) -> Totals {
         Totals {
-            busy: self.now - self.idle,
+            busy: u128::from(self.now - self.idle),
             decode_steps: self.totals.steps - self.bare_steps,
             most_blocks: self.total_blocks - self.least_blocks,
             ..self.totals

@@ -208,8 +208,10 @@ pub(super) fn mark_gap<B: DrawingBackend>(
     if gaps[widest] > 0.0 && widest != end {
         let quarter = &quarters[widest];
         let size = plot.figure(gaps[widest]);
-        let text =
-            format!("Widest shortfall at P50: {size}, {} Q{}", quarter.year, quarter.quarter);
+        let text = format!(
+            "P50 demand over mean capacity at its widest: {size}, {} Q{}",
+            quarter.year, quarter.quarter
+        );
         let kind = Type { size: 14.0, bold: true, color: GAP };
         let half = pen.width(&text, kind) / 2.0 + 6.0;
         let x = plot.x(curves.times[widest]);
@@ -247,7 +249,7 @@ fn surplus<B: DrawingBackend>(
         pen.line(&[(x, low), (x, high)], color, width)?;
     }
     let size = plot.figure(supply - demand);
-    let text = format!("Surplus at the last peak, P50: {size} reference GPUs");
+    let text = format!("Mean capacity over P50 demand at the last peak: {size} reference GPUs");
     let kind = Type { size: 14.0, bold: true, color: INK };
     let half = pen.width(&text, kind) / 2.0 + 6.0;
     boxed(pen, &text, (x - 10.0 - half, (low + high) / 2.0 + 5.0), kind)

@@ -1,6 +1,7 @@
 //! What whole deployments do under promises of percentiles, or without any, by the engine: calls
 //! arrive by chance, and no load counts at which a promise is broken.
 
+use super::stack::ServingStack;
 use super::whole::Whole;
 use crate::demand::Interarrival;
 use crate::engine::{
@@ -79,8 +80,8 @@ impl<'a> Trial<'a> {
     fn new(
         served: &ServedModel<'_>,
         whole: &Whole<'_>,
-        shape: &'a CallShape,
-        limits: &'a OperatingLimits,
+        stack: &ServingStack,
+        (shape, limits): (&'a CallShape, &'a OperatingLimits),
     ) -> Self {
         let (pool, count) = whole.decode;
         let ranks = count * pool.ranks as u32;
@@ -93,7 +94,8 @@ impl<'a> Trial<'a> {
                 .unwrap_or(1),
             None => 1,
         };
-        let replica = tuned(&pool.model, if entries.is_some() { &handed } else { shape });
+        let mut replica = tuned(&pool.model, if entries.is_some() { &handed } else { shape });
+        replica.first_token = if entries.is_some() { stack.apart } else { stack.together };
         let batch = fluid_capacity(&replica, &shape.means(), limits.tpot).map_or(1.0, |f| f.batch);
         let transfer = Transfer {
             bytes_per_token: served.llm.kv_per_token,
@@ -177,12 +179,13 @@ impl<'a> Trial<'a> {
     }
 }
 
-/// Calls per second of the best deployment within the promises, and that deployment.
+/// Calls per second of the best deployment within the promises as clients of a serving stack see
+/// them, and that deployment.
 pub(super) fn best_promised<'a>(
     served: &ServedModel<'_>,
     wholes: &[Whole<'a>],
-    shape: &CallShape,
-    limits: &OperatingLimits,
+    stack: &ServingStack,
+    (shape, limits): (&CallShape, &OperatingLimits),
 ) -> Option<(f64, Whole<'a>)> {
     let rated = wholes.iter().filter_map(|whole| Some((whole.within(limits)?, *whole)));
     let mut rated: Vec<(f64, Whole<'_>)> = rated.collect();
@@ -205,7 +208,7 @@ pub(super) fn best_promised<'a>(
         if closed <= least {
             break;
         }
-        let trial = Trial::new(served, &whole, shape, limits);
+        let trial = Trial::new(served, &whole, stack, (shape, limits));
         let Some(saturated) = trial.saturated(&whole) else { continue };
         let lasting = closed.min(SUSTAINABLE * saturated);
         let found = if offline { Some(saturated) } else { trial.most(least, lasting) };

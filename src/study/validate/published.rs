@@ -9,6 +9,7 @@ use super::coefficients::FittedCoefficients;
 use super::predict::predict_at_speed;
 use super::promised::best_promised;
 use super::runs::{MeasuredRun, Workers};
+use super::stack::ServingStack;
 use super::whole::{Pools, Told, Whole};
 use crate::demand::{LengthTable, Shape};
 use crate::engine::{CallShape, Layout, scaled_table};
@@ -27,6 +28,8 @@ static PUBLISHED: LazyLock<Vec<Published>> = LazyLock::new(|| {
 
 /// Mean length of a call of InferenceX over the nominal one, to which it draws from 0.8 times it.
 const DRAWN: f64 = 0.9;
+/// Serving stack of all rows: few publications name theirs, and it is the vendor's own.
+const STACK: &str = "trtllm";
 /// Deployments that are simulated with so many calls in flight: those with most by closed form.
 const TRIED: usize = 4;
 
@@ -74,6 +77,8 @@ pub struct PublishedOutcome {
     pub predicted: Option<f64>,
     /// That deployment: replicas times GPUs (attention ranks).
     pub deployment: String,
+    /// Whether the weights fit into some layout that is searched.
+    pub fits: bool,
 }
 
 impl PublishedOutcome {
@@ -92,7 +97,11 @@ pub fn published_throughputs() -> Vec<PublishedOutcome> {
         let place = accelerators().get(&published.accelerator);
         let place = place.zip(models().get(&published.model));
         let found = place.and_then(|(accelerator, llm)| predict(published, accelerator, llm));
+        let any = |(accelerator, llm)| {
+            !layouts(accelerator, llm, Some(&[published.precision])).is_empty()
+        };
         PublishedOutcome {
+            fits: place.is_some_and(any),
             predicted: found.as_ref().map(|(predicted, _)| *predicted),
             deployment: found.map(|(_, deployment)| deployment).unwrap_or_default(),
             published,
@@ -209,7 +218,8 @@ fn predict(published: &Published, accelerator: &Accelerator, llm: &Llm) -> Optio
     let (rate, whole) = match published.concurrency {
         Some(concurrency) => in_flight(published, &served, &wholes, (gpus, concurrency))?,
         None => {
-            let (calls, whole) = best_promised(&served, &wholes, &shape, &limits)?;
+            let stack = ServingStack::named(STACK)?;
+            let (calls, whole) = best_promised(&served, &wholes, &stack, (&shape, &limits))?;
             (calls * output / f64::from(gpus), whole)
         }
     };
@@ -250,7 +260,7 @@ fn in_flight<'a>(
             system: published.accelerator.clone(),
             model: published.model.clone(),
             format: String::new(),
-            backend: "trtllm".to_owned(),
+            backend: STACK.to_owned(),
             version: String::new(),
             measured: Some(published.date.clone()),
             prompt: nominal(published.isl),
