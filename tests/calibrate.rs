@@ -269,6 +269,14 @@ fn what_no_scenario_can_take_is_refused_before_the_fit() {
     let meta = "{\"engine_kwargs\": {\"max_num_seqs\": 24, \"max_num_batched_tokens\": 512}}";
     fs::write(folder.path().join("meta.json"), meta).unwrap();
     refused(&INTO, &["--gpus", "tensor_parallel_size"]);
+    // Eight batches are not one, whatever GPUs are stated.
+    let ranks = "{\"engine_kwargs\": {\"max_num_seqs\": 24, \"max_num_batched_tokens\": 512, \
+                 \"tensor_parallel_size\": 2, \"data_parallel_size\": 8}}";
+    fs::write(folder.path().join("meta.json"), ranks).unwrap();
+    let said = ["meta.json", "`engine_kwargs.data_parallel_size` is 8", "one rank", "--gpus 2"];
+    refused(&INTO, &said);
+    refused(&[&INTO[..], &["--gpus", "16"]].concat(), &said);
+    fs::write(folder.path().join("meta.json"), meta).unwrap();
     let old: String = log(44).iter().map(line).collect();
     fs::write(folder.path().join("log.jsonl"), old).unwrap();
     refused(&INTO[..2], &["log.jsonl", "--as-of DATE"]);

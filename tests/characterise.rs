@@ -131,6 +131,21 @@ fn the_table_holds_what_the_scenario_can_use() {
     assert_eq!(table.eta_of("chat", "h100", 2027.0), None);
     assert_eq!(table.eta_of("hasty", "gb300", 2027.0), None);
     assert_eq!(table.eta_of("chat", "mi355x", 2027.0), None);
+    // What is laid out and serves nothing is named, with the reason.
+    let told = table.unserved();
+    let found = |parts: [&str; 3]| {
+        told.iter().filter(|text| parts.iter().all(|part| text.contains(part))).count()
+    };
+    assert_eq!(
+        found(["`h100` serves nothing of `chat`", "2026 and 2032", "memory"]),
+        1,
+        "{told:?}"
+    );
+    for name in ["gb300", "h100", "vera_rubin"] {
+        let pair = format!("`{name}` serves nothing of `hasty`");
+        assert_eq!(found([&pair, "2032", "lone call"]), 1, "{told:?}");
+    }
+    assert_eq!(told.len(), 4, "{told:?}");
     let early = table.eta_of("chat", "gb300", 2020.0).unwrap();
     let late = table.eta_of("chat", "gb300", 2040.0).unwrap();
     let middle = table.eta_of("chat", "gb300", 2029.5).unwrap();

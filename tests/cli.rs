@@ -379,6 +379,25 @@ fn options_override_and_are_named_in_run_ron() {
     assert!(stderr(&output).contains("did you mean `pue`?"), "{}", stderr(&output));
 }
 
+/// A contract on hardware that cannot keep the promises serves nobody: the answer says which, and
+/// why.
+#[test]
+fn what_is_laid_out_and_serves_nothing_is_said() {
+    let folder = folder();
+    let bought = ["--set", "contracts.first.tranches[0].accelerator=\"h100\""];
+    let layout = "deployments.chat.layouts.h100=(gpus: 1, precision: fp8, step_time: (base: \
+        \"90 ms\", floor: \"5 ms\", per_token: \"1 us\", per_sequence: \"1 us\", \
+        per_context_token: \"0 s\", kv_tokens: 20000, as_of: \"2026-06\", source: \"log\"))";
+    let more = ["--json", "--no-charts", "--set", layout];
+    let output = run_small(folder.path(), &[&bought[..], &more].concat());
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let summary: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    let told = "`h100` serves nothing of `chat` as of 2026 and 2032, though the scenario lays it \
+                out there: not even a lone call keeps ttft_p99 and tpot_p99.";
+    assert_eq!(summary["caveats"][0], told);
+    assert!(stderr(&output).contains(told), "{}", stderr(&output));
+}
+
 /// What is typed over a fit is no fit any more, wherever the tag is shown.
 #[test]
 fn an_efficiency_set_by_hand_is_tagged_stated() {
@@ -387,9 +406,17 @@ fn an_efficiency_set_by_hand_is_tagged_stated() {
     let checked = |more: &[&str]| stdout(&sparkgap(&[&["check", SMALL], more].concat()));
     assert!(checked(&set).contains(said), "{}", checked(&set));
     assert!(!checked(&[]).contains("is tagged"));
-    // A source of its own makes it a fit of somebody's own.
+    // A source of its own makes no fit of somebody's own, a source and its date do.
     let own = ["--set", "hardware.gb300.efficiency.source=our runs of 2026-10"];
-    assert!(!checked(&[set, own].concat()).contains("is tagged"));
+    let date = ["--set", "hardware.gb300.efficiency.fitted=2026-10"];
+    assert!(checked(&[set, own].concat()).contains(said));
+    assert!(!checked(&[set, own, date].concat()).contains("is tagged"));
+    // Step times are made of the hardware too, and no word makes them measured.
+    for change in ["memory_bandwidth=20 TB/s", "software.ceiling=5"] {
+        assert!(checked(&["--set", &format!("hardware.gb300.{change}")]).contains(said));
+    }
+    let tag = ["--set", "hardware.gb300.efficiency.provenance=measured"];
+    assert!(checked(&[set, tag].concat()).contains("tagged `stated`, not `measured`"));
     let folder = folder();
     let basis = |more: &[&str]| {
         let output = run_small(folder.path(), &[&["--json", "--no-charts"], more].concat());

@@ -295,9 +295,16 @@ const PROBES: &[Probe] = &[
         ],
     ),
     (
-        "64 to 1000000000",
-        "[64, 1000000000]",
-        "[63, 1000000001]",
+        // What only a full memory makes long.
+        "0 s or more; a full step at most 25 s",
+        "[]",
+        r#"["1 s", "1 ms"]"#,
+        &["deployments.instant.layouts.gb300.step_time.per_context_token"],
+    ),
+    (
+        "64 to 1000000000; a mean call, and one with a prompt at the 99th percentile",
+        "[100000, 1000000000]",
+        "[63, 64, 2000, 1000000001]",
         &["deployments.instant.layouts.gb300.step_time.kv_tokens"],
     ),
     (
@@ -354,6 +361,9 @@ const PROBES: &[Probe] = &[
     ),
 ];
 
+/// Context tokens of the measured replica.
+const MEMORY: &str = "deployments.instant.layouts.gb300.step_time.kv_tokens";
+
 /// The value at a path with kinds; where another kind stands there, it is exchanged for this one.
 fn put(scenario: &mut Value, path: &str, value: Value) {
     let path = path.replace('[', ".").replace(']', "");
@@ -379,12 +389,17 @@ fn with_measured(scenario: &Scenario) -> Value {
     scenario
 }
 
-/// Whether the default scenario with one value exchanged is refused: by a type or by a check.
-fn refused(path: &str, value: Value) -> Option<String> {
+/// Why the default scenario with one value exchanged is refused, by a type or by a check; `None`
+/// where it is accepted. The memory of the measured replica is stated, or what its weights
+/// leave.
+fn refused(path: &str, value: Value, stated: bool) -> Option<String> {
     let mut scenario = Scenario::embedded();
     // A shorter horizon leaves deliveries behind it.
     scenario.horizon.ignore_later = true;
     let mut scenario = with_measured(&scenario);
+    if !stated {
+        put(&mut scenario, MEMORY, Value::Null);
+    }
     put(&mut scenario, path, value);
     let read: Scenario = match serde_json::from_value(scenario) {
         Ok(read) => read,
@@ -394,6 +409,11 @@ fn refused(path: &str, value: Value) -> Option<String> {
     // A slow machine cannot keep its promises: that is no matter of this value's range.
     let slow = |fault: &Diagnostic| fault.message.contains("a lone call takes");
     (!error.faults().iter().all(slow)).then(|| error.to_string())
+}
+
+/// Step times are checked with a memory that is stated and with one that the weights leave.
+fn memories(path: &str) -> &'static [bool] {
+    if path.contains(".step_time.") && path != MEMORY { &[true, false] } else { &[true] }
 }
 
 #[test]
@@ -416,12 +436,16 @@ fn ranges_are_those_that_are_enforced() {
                 serde_json::from_str(text).unwrap_or_else(|error| panic!("{path} {text}: {error}"))
             };
             for value in values(legal) {
-                let why = refused(path, value.clone());
-                faults.extend(why.map(|why| format!("{path}: {value} is refused: {why}")));
+                for stated in memories(path) {
+                    let why = refused(path, value.clone(), *stated);
+                    faults.extend(why.map(|why| format!("{path}: {value} is refused: {why}")));
+                }
             }
             for value in values(illegal) {
-                let accepted = refused(path, value.clone()).is_none();
-                faults.extend(accepted.then(|| format!("{path}: {value} is accepted")));
+                for stated in memories(path) {
+                    let accepted = refused(path, value.clone(), *stated).is_none();
+                    faults.extend(accepted.then(|| format!("{path}: {value} is accepted")));
+                }
             }
         }
     }

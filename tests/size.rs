@@ -160,11 +160,34 @@ fn what_cannot_be_served_says_why() {
         other => panic!("{other:?}"),
     }
     let soon = refusal("llama_8b", usual(), (1e-3, 0.05));
-    assert!(matches!(soon, Refusal::Ttft { lone } if lone.0 > 1e-3), "{soon:?}");
+    assert!(matches!(soon, Refusal::Ttft { lone, .. } if lone.0 > 1e-3), "{soon:?}");
     let fast = refusal("llama_8b", usual(), (1.0, 1e-4));
     assert!(matches!(fast, Refusal::Tpot { lone } if lone.0 > 1e-4), "{fast:?}");
     let long = refusal("llama_405b", CallShape::fixed(8_000_000, 0.0, 10), (3_600.0, 1.0));
     assert!(matches!(long, Refusal::Context { .. }), "{long:?}");
+}
+
+/// With slow collectives long prompts want many GPUs and tokens want one: each promise can be kept,
+/// but on different layouts.
+#[test]
+fn promises_that_no_layout_keeps_together_are_told_so() {
+    let mut h100 = hand_worked();
+    h100.efficiency.collective_overhead = Seconds(1e-3);
+    let on = [("h100", &h100)];
+    let refusal = |limits| {
+        let calls = CallShape::fixed(30_000, 0.0, 50);
+        let mut question = question(&on, &models()["llama_8b"], calls, 1.0, limits);
+        question.modes = vec![ServingMode::Aggregated];
+        sizes(&question).remove(0).expect_err("it cannot be served")
+    };
+    let Refusal::Ttft { lone: ttft, .. } = refusal((1e-3, 1.0)) else { panic!("TTFT") };
+    let Refusal::Tpot { lone: tpot } = refusal((10.0, 1e-6)) else { panic!("TPOT") };
+    match refusal((ttft.0 * 1.01, tpot.0 * 1.01)) {
+        Refusal::Either { ttft: first, tpot: each } => {
+            assert!(first.0 > ttft.0 * 1.01 || each.0 > tpot.0 * 1.01, "{first:?} {each:?}");
+        }
+        other => panic!("{other:?}"),
+    }
 }
 
 fn typed(arguments: &[&str]) -> Output {
@@ -253,6 +276,97 @@ fn what_nothing_serves_ends_with_3() {
     // One that serves is enough.
     let rest = ["--model", "deepseek_r1", "--rate", "2", "--accelerator", "h100,gb300"];
     assert_eq!(typed(&rest).status.code(), Some(0));
+}
+
+/// What a first token waits for beyond the engine can be what breaks the promise: then that is
+/// said, and not that a lone call keeps it.
+#[test]
+fn a_serving_stack_that_breaks_the_promise_is_named() {
+    let load = ["--model", "deepseek_r1", "--accelerator", "gb200", "--precision", "fp4"];
+    let calls = ["--rate", "10", "--prompt", "800", "--output", "500", "--json"];
+    let promises = ["--mode", "disaggregated", "--ttft", "150 ms", "--tpot", "50 ms"];
+    let of = |more: &[&str]| {
+        let output = typed(&[&load[..], &calls, &promises, more].concat());
+        let json: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+        (output.status.code(), json["accelerators"][0].clone())
+    };
+    let (code, row) = of(&[]);
+    let refusal = row["refusal"].as_str().expect("a sentence");
+    assert_eq!(code, Some(3));
+    for part in ["already breaks the SLO: TTFT ", " > 150 ms", "serving stack's (--stack)"] {
+        assert!(refusal.contains(part), "no `{part}` in {refusal}");
+    }
+    let (code, row) = of(&["--stack", "none"]);
+    assert_eq!((code, row["gpus"].as_u64()), (Some(0), Some(8)), "{row}");
+}
+
+/// A measured step time has its serving stack in it, and nothing published speaks of it.
+#[test]
+fn a_measured_step_time_takes_no_stack_and_no_published_ratio() {
+    let small = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/small.ron");
+    let layouts = "deployments.chat.layouts={\"gb300\": (gpus: 1, precision: fp4), \
+        \"vera_rubin\": (gpus: 1, precision: fp4), \"gb200\": (gpus: 1, precision: fp4, \
+        step_time: (base: \"10 ms\", floor: \"5 ms\", per_token: \"50 us\", \
+        per_sequence: \"20 us\", per_context_token: \"20 ns\", kv_tokens: 200000, \
+        as_of: \"2026-06\", source: \"a log\"))}";
+    let what = [small, "--workload", "chat", "--set", layouts, "--accelerator", "gb200,b200"];
+    let model = ["--set", "deployments.chat.model=\"gpt_oss_120b\"", "--rate", "5"];
+    let run = |more: &[&str]| {
+        let output = typed(&[&what[..], &model, more].concat());
+        assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+        String::from_utf8(output.stdout).expect("UTF-8")
+    };
+    let rows = |mode: &str, stack: &str| {
+        let text = run(&["--json", "--mode", mode, "--stack", stack]);
+        let json: Value = serde_json::from_str(&text).expect("JSON");
+        ["gb200", "b200"].map(|name| {
+            let list = json["accelerators"].as_array().expect("a list");
+            list.iter().find(|row| row["accelerator"] == name).expect("a row").clone()
+        })
+    };
+    for mode in ["aggregated", "disaggregated"] {
+        let (with, without) = (rows(mode, "sglang"), rows(mode, "none"));
+        assert_eq!(with[0]["provenance"], "measured");
+        assert_eq!(with[0]["published_points"], 0, "{}", with[0]);
+        assert!(with[1]["published_points"].as_u64() > Some(0), "{}", with[1]);
+        // The same to the last digit, whatever stack is named; computed rows have it.
+        assert_eq!(with[0]["first_token_steps"], 0.0);
+        assert_eq!(with[0], without[0], "{mode}");
+        assert!(with[1]["first_token_steps"].as_f64() > Some(20.0), "{}", with[1]);
+        assert!(with[1]["ttft_p99_ms"].as_f64() > without[1]["ttft_p99_ms"].as_f64());
+    }
+    let flowing = run(&["--stack", "sglang"]);
+    let flowing = flowing.split_whitespace().collect::<Vec<&str>>().join(" ");
+    let told = "The measured step time on gb200 has its serving stack in it: none is added there, \
+                whatever --stack says. Elsewhere: TTFT holds, beyond the engine,";
+    assert!(flowing.contains(told), "{flowing}");
+}
+
+/// Long outputs of a wide law push others out of a memory that is filled with mean calls to the
+/// brim: the limit that whoever runs it would set is set, and said.
+#[test]
+fn sequences_are_limited_to_what_memory_holds() {
+    let load = ["--model", "llama_70b", "--accelerator", "h100", "--rate", "4", "--stack", "none"];
+    let calls = ["--prompt", "800", "--output", "lognormal(3000, 1.0)"];
+    let promises = ["--ttft", "2 s", "--tpot", "200 ms", "--mode", "aggregated"];
+    let all = [&load[..], &calls, &promises].concat();
+    let output = typed(&[&all[..], &["--json"]].concat());
+    let json: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    let row = &json["accelerators"][0];
+    let number = |name: &str| row[name].as_f64().unwrap_or_else(|| panic!("{name}: {row}"));
+    assert_eq!(row["max_sequences_set_by_memory"], true, "{row}");
+    // Context of a mean call: 800 and half of 3,000 e (the spread of a lognormal of 1), in 0.9 of
+    // the memory less the weights, 160 kB a token.
+    let gpus = number("gpus_per_replica");
+    let held = (0.9 * 80e9 * gpus - 70.6e9) / 327_680.0 * 2.0;
+    let most = 0.9 * held / (800.0 + 1_500.0 * std::f64::consts::E);
+    assert!((number("max_sequences_per_replica") / most - 1.0).abs() < 0.03, "{row} {most}");
+    assert!(number("batch_per_replica") <= number("max_sequences_per_replica"), "{row}");
+    let table = String::from_utf8(typed(&all).stdout).expect("UTF-8");
+    let flowing = table.split_whitespace().collect::<Vec<&str>>().join(" ");
+    let limit = number("max_sequences_per_replica");
+    let told = format!("at most: {limit} on h100 (nine tenths of what fills the memory");
+    assert!(flowing.contains(&told), "no `{told}` in {table}");
 }
 
 #[test]

@@ -110,7 +110,8 @@ fn the_fluid_capacity_by_hand() {
     let free = fluid_capacity(&model, &calls(100.0, 101.0), None).unwrap();
     close(free.batch, 64.0, 1e-9);
     let small = LAW.replace("20000", "1585");
-    let tight = replica(&scenario(&small, &[]), &calls(100.0, 101.0), 1.0);
+    let short = "workloads.chat.prompt=(shape: fixed, mean: constant(\"100 tokens\"))";
+    let tight = replica(&scenario(&small, &[short]), &calls(100.0, 101.0), 1.0);
     close(fluid_capacity(&tight, &calls(100.0, 101.0), None).unwrap().batch, 10.0, 1e-9);
 }
 
@@ -122,6 +123,27 @@ fn what_the_weights_leave_is_the_memory_where_none_is_stated() {
     let computed = replica(&computed, &calls(400.0, 3.0), 1.0);
     assert_eq!(measured.kv_tokens, computed.kv_tokens);
     assert_ne!(measured.roofline, computed.roofline);
+}
+
+#[test]
+fn a_replica_that_does_not_hold_its_calls_is_refused() {
+    let refused = |law: &str, said: &[&str]| {
+        let mut text = ScenarioText::of(SMALL, "small.ron").unwrap();
+        let layout =
+            format!("deployments.chat.layouts.gb300=(gpus: 4, precision: fp4, step_time: {law})");
+        text.set(&layout).unwrap();
+        let error = text.scenario().expect_err(law).to_string();
+        assert!(said.iter().all(|part| error.contains(part)), "{said:?} in {error}");
+    };
+    // Prompts of 626 tokens in the mean, lognormal of 0.8: 626 exp(0.8 2.326 - 0.32) = 2,923 at the
+    // 99th percentile, and 86 tokens of output.
+    let memory = |tokens: &str| LAW.replace("20000", tokens);
+    refused(&memory("64"), &["64 context tokens does not hold the calls of `chat`", "mean one"]);
+    refused(&memory("2990"), &["2990 context tokens", "99th percentile 30"]);
+    scenario(&memory("3020"), &[]);
+    // Left out, it is what the weights leave: millions of tokens, each of which takes a second.
+    let derived = LAW.replace("kv_tokens: 20000, ", "").replace("200 ns", "1 s");
+    refused(&derived, &["context tokens takes", "at most 25 s"]);
 }
 
 #[test]

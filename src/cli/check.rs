@@ -46,7 +46,9 @@ fn by_hand(scenario: &Scenario) -> String {
         (own.provenance() != before).then(|| {
             format!(
                 "  warning: hardware.{name} is tagged `{}`, not `{}`: its step times were changed \
-                 by hand; name your own `efficiency.source` where they are fitted\n",
+                 by hand (efficiencies, peaks, memory, links or software curve); where they are \
+                 a fit of your own, give it its `efficiency.source` and its date, \
+                 `efficiency.fitted`\n",
                 own.provenance().word(),
                 before.word()
             )

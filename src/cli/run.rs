@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use super::args::RunArguments;
 use super::progress::{bar, say, watch_interrupt, writing};
-use super::{Failure, print, use_threads};
+use super::{Failure, print, say_error, use_threads};
 use crate::plan::{Answer, Unanswered, few_worlds, required_external};
 use crate::report;
 use crate::scenario::Scenario;
@@ -22,7 +22,14 @@ pub(super) fn run(arguments: &RunArguments) -> Result<(), Failure> {
     let started = Instant::now();
     greet(arguments, &scenario);
     let table = serving(arguments, &scenario, stop)?;
-    let answer = simulate(arguments, &scenario, &table, stop)?;
+    let mut answer = simulate(arguments, &scenario, &table, stop)?;
+    // The table has them among its caveats, which whoever prints less does not see.
+    for sentence in table.unserved().into_iter().rev() {
+        if arguments.quiet || arguments.json {
+            say_error(&format!("warning: {sentence}"));
+        }
+        answer.caveats.insert(0, sentence);
+    }
     write(arguments, &scenario, &answer, &folder)?;
     let seconds = started.elapsed().as_secs_f64();
     let quiet = arguments.quiet;

@@ -89,9 +89,10 @@ pub struct Efficiency {
     /// Date of the software that these were fitted on.
     pub fitted: FleetTime,
     /// Whether they were fitted to measurements of this generation, are inherited as a bound, or
-    /// stated. Figures that are changed without a `source` of their own count as stated.
+    /// stated. Figures that are changed without a `source` and a date `fitted` of their own count
+    /// as stated, and so do fitted ones on hardware with other peaks, memory, links or software.
     pub provenance: Provenance,
-    /// Where the fit comes from. Name your own where you put other figures.
+    /// Where the fit comes from. Name your own, and its date, where you put other figures.
     pub source: String,
 }
 

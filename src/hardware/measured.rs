@@ -10,6 +10,7 @@ use flate2::read::MultiGzDecoder;
 use serde::{Deserialize, Serialize};
 
 use super::Precision;
+use crate::time::FleetTime;
 
 const SHIPPED: &str = include_str!("../../configs/measured_points.csv");
 
@@ -57,6 +58,29 @@ const MODELS: [(&str, &str); 22] = [
     ("llama-4-maverick", "llama4_maverick"),
 ];
 
+/// Formats of the weights; another one is shown and not compared.
+const PRECISIONS: [(&str, Option<Precision>); 7] = [
+    ("fp4", Some(Precision::Fp4)),
+    ("nvfp4", Some(Precision::Fp4)),
+    ("mxfp4", Some(Precision::Fp4)),
+    ("int4", Some(Precision::Int4)),
+    ("fp8", Some(Precision::Fp8)),
+    ("bf16", Some(Precision::Bf16)),
+    ("other", None),
+];
+const PRECISION_WORDS: &str = "write fp4 (nvfp4, mxfp4), int4, fp8, bf16, or other, which is shown \
+                               and not compared, or leave it empty";
+
+/// Whether decoding was speculative.
+const SPECULATIVE: [(&str, bool); 6] =
+    [("yes", true), ("y", true), ("true", true), ("no", false), ("n", false), ("false", false)];
+const SPECULATIVE_WORDS: &str = "write yes (y, true) or no (n, false), or leave it empty";
+
+/// Whether prefill had GPUs of its own.
+const MODES: [(&str, bool); 4] =
+    [("agg", false), ("aggregated", false), ("disagg", true), ("disaggregated", true)];
+const MODE_WORDS: &str = "write agg (aggregated) or disagg (disaggregated), or leave it empty";
+
 /// One measured operating point.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct MeasuredPoint {
@@ -84,13 +108,19 @@ pub struct MeasuredPoint {
     pub tokens_per_second_per_user: f64,
     /// Output tokens per second and GPU, prefill GPUs included.
     pub output_tokens_per_second_per_gpu: f64,
-    /// When it was measured or published: `2026-05-22`.
+    /// When it was measured or published: `2026-05-22`; empty where that is not said.
     pub measured: String,
     /// By whom, and where.
     pub source: String,
 }
 
 impl MeasuredPoint {
+    /// The date of the software that it ran on, where it has one.
+    #[must_use]
+    pub fn date(&self) -> Option<FleetTime> {
+        FleetTime::parse(&self.measured).ok()
+    }
+
     /// Prompt and output tokens per second and GPU.
     #[must_use]
     pub fn total_tokens_per_second_per_gpu(&self) -> f64 {
@@ -145,7 +175,8 @@ pub fn measured_points() -> &'static [MeasuredPoint] {
 /// in any order, and unknown ones are passed over.
 ///
 /// # Errors
-/// With file and line: a file that cannot be read, a column that is missing, a value out of range.
+/// With file and line: a file that cannot be read, a column that is missing, a value out of range,
+/// a word or a date that is not known.
 pub fn read_measured(path: &Path) -> Result<Vec<MeasuredPoint>, MeasuredError> {
     let file = path.display().to_string();
     let io = |cause| MeasuredError { file: file.clone(), line: None, fault: cause };
@@ -249,15 +280,10 @@ fn point(row: Row, file: &str) -> Result<MeasuredPoint, MeasuredFault> {
         (Some(rate), _) => positive("output_tok_s_per_gpu", rate)?,
         (None, Some(rate)) => {
             let rate = positive("tok_s_per_gpu", rate)?;
-            match row.metric.as_deref() {
-                Some("output") => rate,
-                Some("total") => rate * output / (prompt + output),
-                other => {
-                    let value = other.unwrap_or_default().to_owned();
-                    let allowed = "write total (prompt and output tokens) or output";
-                    return Err(MeasuredFault::Value { name: "metric", value, allowed });
-                }
-            }
+            let metric = [("output", 1.0), ("total", output / (prompt + output))];
+            let allowed = "write total (prompt and output tokens) or output";
+            let word = Some(row.metric.unwrap_or_default());
+            rate * known("metric", word, &metric, allowed)?.unwrap_or(1.0)
         }
         (None, None) => return Err(missing("output_tok_s_per_gpu or tok_s_per_gpu")),
     };
@@ -265,28 +291,43 @@ fn point(row: Row, file: &str) -> Result<MeasuredPoint, MeasuredFault> {
         accelerator: accelerator_known_as(&row.accelerator).to_owned(),
         model: model_known_as(&row.model).unwrap_or(&row.model).to_owned(),
         published_model: row.published_model.unwrap_or(row.model),
-        precision: row.precision.as_deref().and_then(precision),
-        speculative: row.speculative.map(|word| word == "yes" || word == "true"),
-        disaggregated: row.mode.map(|word| word == "disagg"),
+        precision: known("precision", row.precision, &PRECISIONS, PRECISION_WORDS)?.flatten(),
+        speculative: known("speculative", row.speculative, &SPECULATIVE, SPECULATIVE_WORDS)?,
+        disaggregated: known("mode", row.mode, &MODES, MODE_WORDS)?,
         prompt,
         output,
         gpus: row.gpus,
         concurrency: row.concurrency,
         tokens_per_second_per_user: user,
         output_tokens_per_second_per_gpu: per_gpu,
-        measured: row.measured.unwrap_or_default(),
+        measured: dated(row.measured.unwrap_or_default())?,
         source: row.source.unwrap_or_else(|| file.to_owned()),
     })
 }
 
-fn precision(word: &str) -> Option<Precision> {
-    match word.to_ascii_lowercase().as_str() {
-        "fp4" | "nvfp4" | "mxfp4" => Some(Precision::Fp4),
-        "int4" => Some(Precision::Int4),
-        "fp8" => Some(Precision::Fp8),
-        "bf16" => Some(Precision::Bf16),
-        _ => None,
+/// What a word of a column means, in capitals or not; `None` where the column or its value is not
+/// there.
+fn known<T: Copy>(
+    name: &'static str,
+    word: Option<String>,
+    meanings: &[(&str, T)],
+    allowed: &'static str,
+) -> Result<Option<T>, MeasuredFault> {
+    let Some(value) = word else { return Ok(None) };
+    match meanings.iter().find(|(known, _)| known.eq_ignore_ascii_case(&value)) {
+        Some((_, meaning)) => Ok(Some(*meaning)),
+        None => Err(MeasuredFault::Value { name, value, allowed }),
     }
+}
+
+/// A date that can be read, or none at all.
+fn dated(value: String) -> Result<String, MeasuredFault> {
+    if value.is_empty() || FleetTime::parse(&value).is_ok() {
+        return Ok(value);
+    }
+    let allowed = "write a date as 2026-05-22, 2026-05, 2026-Q2 or 2026, or leave it empty for the \
+                   software of today";
+    Err(MeasuredFault::Value { name: "measured", value, allowed })
 }
 
 #[cfg(test)]
@@ -342,5 +383,36 @@ mod tests {
         let head = "system,model,isl,osl,tpot_ms,tok_s_per_gpu,metric\n";
         let metric = told(&format!("{head}b200,m,1,1,1,1,\n"));
         assert!(metric.contains("`metric` is ``: write total"), "{metric}");
+    }
+
+    #[test]
+    fn words_and_dates_are_known_or_refused() {
+        let head = "system,model,isl,osl,tpot_ms,output_tok_s_per_gpu,precision,mode,speculative,\
+                    measured\n";
+        let one = |cells: &str| {
+            let text = format!("{head}b200,m,1,1,1,1,fp8,agg,no,2026-05\nb200,m,1,1,1,1,{cells}\n");
+            read(text.as_bytes(), "own.csv").map(|mut points| points.remove(1))
+        };
+        let read = |cells: &str| {
+            let point = one(cells).unwrap();
+            (point.precision, point.disaggregated, point.speculative)
+        };
+        let wide = Some(Precision::Fp4);
+        assert_eq!(read("NVFP4,Disagg,Yes,2026-05-22"), (wide, Some(true), Some(true)));
+        assert_eq!(read("fp4,AGGREGATED,y,2026-Q2"), (wide, Some(false), Some(true)));
+        assert_eq!(read("other,agg,TRUE,2026"), (None, Some(false), Some(true)));
+        assert_eq!(read(",,FALSE,"), (None, None, Some(false)));
+        assert_eq!(read(",,,"), (None, None, None));
+        assert_eq!(one("fp4,agg,no,").unwrap().date(), None);
+        let faults = [
+            ("fp-4,agg,no,2026-05", "`precision` is `fp-4`: write fp4"),
+            ("fp4,both,no,2026-05", "`mode` is `both`: write agg"),
+            ("fp4,agg,maybe,2026-05", "`speculative` is `maybe`: write yes"),
+            ("fp4,agg,no,22.05.2026", "`measured` is `22.05.2026`: write a date"),
+        ];
+        for (cells, said) in faults {
+            let told = one(cells).unwrap_err().to_string();
+            assert!(told.starts_with(&format!("own.csv, line 3: {said}")), "{told}");
+        }
     }
 }

@@ -63,37 +63,79 @@ impl Efficiency {
 
     /// Whether both have the same figures.
     fn same_figures(&self, other: &Self) -> bool {
-        let near = |(a, b): (f64, f64)| (a - b).abs() <= SAME * a.abs().max(b.abs());
         self.figures().into_iter().zip(other.figures()).all(near)
     }
 }
 
+/// Whether two figures are one, written and read again.
+fn near((a, b): (f64, f64)) -> bool {
+    (a - b).abs() <= SAME * a.abs().max(b.abs())
+}
+
 impl Accelerator {
+    /// Peaks, memory, links and the software curve: what step times are made of beside the
+    /// efficiencies, which were fitted with these.
+    fn figures(&self) -> [f64; 13] {
+        let software = &self.software;
+        let ceiling = |u: f64| software.ceiling.at(u).0;
+        [
+            self.fp4.map_or(0.0, |peak| peak.0),
+            self.fp8.0,
+            self.bf16.0,
+            self.memory.0,
+            self.memory_bandwidth.0,
+            self.scale_up.0,
+            self.scale_out.0,
+            f64::from(self.scale_up_domain),
+            software.launch.0 as f64,
+            software.time_constant.0,
+            ceiling(0.1),
+            ceiling(0.5),
+            ceiling(0.9),
+        ]
+    }
+
+    /// Whether what is computed for it is computed from the figures of a shipped one, which is
+    /// backed as far as this one says of itself. A bound is one on any hardware.
+    fn computed_as(&self, shipped: &Self) -> bool {
+        let (own, theirs) = (&self.efficiency, &shipped.efficiency);
+        let hardware = || self.figures().into_iter().zip(shipped.figures()).all(near);
+        own.same_figures(theirs)
+            && own.provenance <= theirs.provenance
+            && (own.provenance == Provenance::Bound || hardware())
+    }
+
     /// How far what is computed for this accelerator is backed: as its efficiency says, but
-    /// [`Provenance::Stated`] where somebody has changed what was fitted or inherited. That is so
-    /// where the efficiency names a source that ships with the program and has other figures than
-    /// that source gave, and where fitted step times are scaled (the median of `realised` is not
-    /// 1). Other figures with a source of their own are what they say they are.
+    /// [`Provenance::Stated`] where somebody has changed what was fitted or inherited:
+    ///
+    /// - the efficiency names a source that ships with the program, and its figures or, unless it
+    ///   is a bound, peaks, memory, links or software curve are not those of that source;
+    /// - it is said to be fitted, has the name of a shipped accelerator and the date of its fit,
+    ///   but other figures: a source of its own makes no fit, a source and a date do;
+    /// - fitted step times are scaled (the median of `realised` is not 1).
     #[must_use]
     pub fn provenance(&self) -> Provenance {
         let own = &self.efficiency;
-        let shipped = || accelerators().values().map(|known| &known.efficiency);
-        let mut same_source = shipped().filter(|known| known.source == own.source).peekable();
-        let changed =
-            same_source.peek().is_some() && !same_source.any(|known| known.same_figures(own));
-        let scaled = own.provenance == Provenance::Fitted
-            && (self.realised.central().0 - 1.0).abs() > SCALED;
-        if own.provenance != Provenance::Measured && (changed || scaled) {
-            return Provenance::Stated;
-        }
-        own.provenance
+        let shipped = || accelerators().values();
+        let same_source = || shipped().filter(|known| known.efficiency.source == own.source);
+        let fitted = own.provenance == Provenance::Fitted;
+        let changed = if same_source().next().is_some() {
+            !same_source().any(|known| self.computed_as(known))
+        } else {
+            let mut named = shipped().filter(|known| known.label == self.label);
+            let same_fit = |known: &Self| known.efficiency.fitted == own.fitted;
+            fitted && named.any(|known| same_fit(known) && !self.computed_as(known))
+        };
+        let scaled = fitted && (self.realised.central().0 - 1.0).abs() > SCALED;
+        if changed || scaled { Provenance::Stated } else { own.provenance }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::units::{Share, Uncertain};
+    use crate::time::FleetTime;
+    use crate::units::{FlopsPerSecond, Share, Uncertain};
 
     #[test]
     fn what_somebody_has_changed_is_stated() {
@@ -114,17 +156,50 @@ mod tests {
         // The last digit of a number that was written and read again does not count.
         let written = |own: &mut Accelerator| own.efficiency.memory.0 *= 1.0 + 1e-12;
         assert_eq!(tag(&written, "h100"), Provenance::Fitted);
-        // A fit of somebody's own names its source.
-        let own_fit = |own: &mut Accelerator| {
-            memory(own);
-            own.efficiency.source = "our runs of 2026-10".to_owned();
+        // Step times are made of peaks, memory, links and the software curve too. A bound holds
+        // for any.
+        let hardware: [&dyn Fn(&mut Accelerator); 8] = [
+            &|own| own.memory_bandwidth.0 = 20e12,
+            &|own| own.memory.0 *= 1.5,
+            &|own| own.fp8.0 *= 2.0,
+            &|own| own.fp4 = Some(FlopsPerSecond(1e17)),
+            &|own| own.scale_up.0 *= 2.0,
+            &|own| own.scale_out.0 *= 2.0,
+            &|own| own.scale_up_domain = 144,
+            &|own| own.software.ceiling = Uncertain::parse("5").expect("a factor"),
+        ];
+        for change in hardware {
+            assert_eq!(tag(change, "gb300"), Provenance::Stated);
+            assert_eq!(tag(change, "mi450"), Provenance::Bound);
+        }
+        // What does not touch step times leaves the tag.
+        assert_eq!(tag(&|own| own.power.0 *= 2.0, "gb300"), Provenance::Fitted);
+    }
+
+    #[test]
+    fn a_fit_of_ones_own_has_a_source_and_a_date() {
+        let tag = |changes: &[&dyn Fn(&mut Accelerator)]| {
+            let mut own = accelerators()["h100"].clone();
+            changes.iter().for_each(|change| change(&mut own));
+            own.provenance()
         };
-        assert_eq!(tag(&own_fit, "h100"), Provenance::Fitted);
-        let measured = |own: &mut Accelerator| {
-            memory(own);
-            own.efficiency.provenance = Provenance::Measured;
+        let memory = |own: &mut Accelerator| own.efficiency.memory = Share(0.9);
+        let bandwidth = |own: &mut Accelerator| own.memory_bandwidth.0 *= 2.0;
+        let named = |own: &mut Accelerator| own.efficiency.source = "our runs".to_owned();
+        let dated = |own: &mut Accelerator| {
+            own.efficiency.fitted = FleetTime::parse("2026-10").expect("a date");
         };
-        assert_eq!(tag(&measured, "h100"), Provenance::Measured);
+        let measured = |own: &mut Accelerator| own.efficiency.provenance = Provenance::Measured;
+        assert_eq!(tag(&[&memory, &named]), Provenance::Stated);
+        assert_eq!(tag(&[&bandwidth, &named]), Provenance::Stated);
+        assert_eq!(tag(&[&memory, &dated]), Provenance::Stated);
+        assert_eq!(tag(&[&memory, &named, &dated]), Provenance::Fitted);
+        // Another source of the same figures changes nothing.
+        assert_eq!(tag(&[&named]), Provenance::Fitted);
+        // What the program ships is fitted, never measured; what others have may be.
+        assert_eq!(tag(&[&measured]), Provenance::Stated);
+        assert_eq!(tag(&[&memory, &measured]), Provenance::Stated);
+        assert_eq!(tag(&[&memory, &measured, &named]), Provenance::Measured);
     }
 
     #[test]

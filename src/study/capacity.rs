@@ -1,8 +1,8 @@
 //! What a deployment could serve at most: the 100 % that loads are shares of.
 
 use crate::engine::{
-    CallClass, CallMeans, ClusterModel, Pattern, ReplicaModel, Router, Sessions, Traffic,
-    fluid_capacity, run_cluster,
+    CallClass, CallMeans, ClusterModel, FluidLimit, Pattern, ReplicaModel, Router, Sessions,
+    Traffic, fluid_capacity, run_cluster,
 };
 use crate::rng::StreamKey;
 
@@ -22,6 +22,9 @@ pub struct Capacity {
 /// Times that the batch is renewed where a capacity is measured. Calls of equal length end in
 /// waves, and half a wave more or less at either end must not matter.
 const RENEWALS: f64 = 200.0;
+/// Sequences of a rank over those that fill its memory in the mean: a limit that is set so that
+/// sequences longer than the mean seldom push others out.
+const FILLED: f64 = 0.9;
 /// Seed of the measurement, the same whatever is simulated afterwards.
 const SEED: u64 = 1;
 
@@ -187,6 +190,15 @@ pub fn deployment_capacity(deployment: &ClusterModel, calls: &CallMeans) -> Opti
         limit: least.1,
         measured: false,
     })
+}
+
+/// The limit on the sequences of a rank that whoever runs it would set: nine tenths of those that
+/// fill its memory with mean calls, so that sequences longer than the mean seldom push others out
+/// and are computed again. `None` where its scheduler allows fewer than fill the memory.
+pub(super) fn sequences_within_memory(replica: &ReplicaModel, calls: &CallMeans) -> Option<u32> {
+    let full = fluid_capacity(replica, calls, None)?;
+    let limited = full.limit == FluidLimit::Memory;
+    limited.then(|| (FILLED * full.batch).max(1.0) as u32)
 }
 
 /// Calls per second and their number in a step of a replica that does nothing but prefill, its

@@ -27,6 +27,35 @@ pub const MODEL_VERSION: u32 = 7;
 /// Seed of the measurement, the same in every scenario, so that equal deployments share points.
 const SEED: u64 = 1;
 
+/// Why an accelerator serves nothing of a workload that the scenario lays out on it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Unserved {
+    /// The weights, or the context of a mean call or of one in a hundred, do not fit.
+    Memory,
+    /// A full step would take longer than the engine's clock holds.
+    LongestStep,
+    /// Not even calls that never meet keep the promises.
+    Promises,
+}
+
+impl Unserved {
+    /// In words, for a sentence.
+    #[must_use]
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Memory => {
+                "its memory does not hold the weights and a mean call, or one with a prompt at \
+                 the 99th percentile"
+            }
+            Self::LongestStep => {
+                "a full step would take longer than the 250 s that the engine can count"
+            }
+            Self::Promises => "not even a lone call keeps ttft_p99 and tpot_p99",
+        }
+    }
+}
+
 /// Eta at one instant.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct ServingSample {
@@ -35,6 +64,8 @@ pub struct ServingSample {
     /// Share of the fluid capacity at which the promises hold; `None` where the model does not
     /// fit or the promises hold for no call.
     pub eta: Option<f64>,
+    /// Why there is none.
+    pub unserved: Option<Unserved>,
 }
 
 /// Eta of one workload on one accelerator, early and late in the horizon.
@@ -179,11 +210,12 @@ pub fn characterise(
         (watch.done)();
         eta
     };
-    let etas: Option<Vec<Option<f64>>> = tasks.par_iter().map(measure).collect();
+    let etas: Option<Vec<Result<f64, Unserved>>> = tasks.par_iter().map(measure).collect();
     let mut entries: Vec<Option<ServingEntry>> = vec![None; scenario.workloads.len() * names.len()];
     for ((owner, task), eta) in owners.into_iter().zip(&tasks).zip(etas?) {
         let entry = entries[owner].get_or_insert_with(|| ServingEntry { samples: Vec::new() });
-        entry.samples.push(ServingSample { year: task.year, eta });
+        let (year, unserved) = (task.year, eta.err());
+        entry.samples.push(ServingSample { year, eta: eta.ok(), unserved });
     }
     Some(ServingTable {
         workloads: scenario.workloads.keys().cloned().collect(),
@@ -227,17 +259,20 @@ fn task<'a>(
 }
 
 /// Eta of one point. Deferrable work has no latency limit, so nothing is lost: eta is 1.
-fn eta_of(task: &Task<'_>, folder: Option<&Path>) -> Option<f64> {
+fn eta_of(task: &Task<'_>, folder: Option<&Path>) -> Result<f64, Unserved> {
     let llm = task.llm.scaled(task.llm.size.central());
-    let calls = CallShape::central(task.workload, task.year)?;
     let place = (task.layout, task.deployment);
-    let model = ReplicaModel::new(task.accelerator, &llm, place, &calls.means(), task.speed)?;
+    // The lengths of a checked scenario are there.
+    let calls = CallShape::central(task.workload, task.year).ok_or(Unserved::Memory)?;
+    let means = calls.means();
+    let model = ReplicaModel::new(task.accelerator, &llm, place, &means, task.speed);
+    let model = model.ok_or(Unserved::Memory)?;
     let Service::Interactive { ttft_p99, tpot_p99 } = task.workload.service else {
-        return fluid_capacity(&model, &calls.means(), None).map(|_| 1.0);
+        return fluid_capacity(&model, &means, None).map(|_| 1.0).ok_or(Unserved::Memory);
     };
     // Only a measured step time can be so absurd: the engine could not count it.
     if model.longest_step(calls.prompt.at(1.0)) > LONGEST_STEP {
-        return None;
+        return Err(Unserved::LongestStep);
     }
     let limits = LatencyLimits { ttft_p99, tpot_p99 };
     let inputs = Inputs {
@@ -263,5 +298,9 @@ fn eta_of(task: &Task<'_>, folder: Option<&Path>) -> Option<f64> {
         }
         eta
     });
-    (eta > 0.0).then_some(eta)
+    let held = model.kv_tokens as f64;
+    let fits = calls.prompt.at(0.99) + means.output <= held
+        && fluid_capacity(&model, &means, None).is_some();
+    let why = if fits { Unserved::Promises } else { Unserved::Memory };
+    if eta > 0.0 { Ok(eta) } else { Err(why) }
 }

@@ -26,7 +26,7 @@ pub use capacity::{
     session_means,
 };
 pub use characterise::{
-    MODEL_VERSION, ServingEntry, ServingSample, ServingTable, calls_per_second_per_gpu,
+    MODEL_VERSION, ServingEntry, ServingSample, ServingTable, Unserved, calls_per_second_per_gpu,
     characterise,
 };
 pub use frontier::{

@@ -1,6 +1,6 @@
 //! What a GPU serves in a world: measured eta times the fluid capacity at the world's inputs.
 
-use super::characterise::{MEASURED, ServingTable, calls_per_second_per_gpu};
+use super::characterise::{MEASURED, ServingTable, Unserved, calls_per_second_per_gpu};
 use crate::demand::{Service, Workload};
 use crate::engine::{CallMeans, CallShape, Layout};
 use crate::fleet::ServingInputs;
@@ -79,6 +79,37 @@ impl ServingTable {
             }
         }
         Ok(())
+    }
+
+    /// What is laid out and serves nothing with the calls and the software of a year of
+    /// measurement, one sentence each: who counts on it should know why.
+    #[must_use]
+    pub fn unserved(&self) -> Vec<String> {
+        let mut told = Vec::new();
+        for (row, workload) in self.workloads.iter().enumerate() {
+            for (column, accelerator) in self.accelerators.iter().enumerate() {
+                let entry = &self.entries[row * self.accelerators.len() + column];
+                let samples = entry.as_ref().map_or(&[][..], |entry| &entry.samples);
+                let mut reasons: Vec<(Unserved, Vec<String>)> = Vec::new();
+                for sample in samples {
+                    let Some(why) = sample.unserved else { continue };
+                    let year = format!("{:.0}", sample.year.floor());
+                    match reasons.iter_mut().find(|(known, _)| *known == why) {
+                        Some((_, years)) => years.push(year),
+                        None => reasons.push((why, vec![year])),
+                    }
+                }
+                told.extend(reasons.into_iter().map(|(why, years)| {
+                    format!(
+                        "`{accelerator}` serves nothing of `{workload}` as of {}, though the \
+                         scenario lays it out there: {}.",
+                        years.join(" and "),
+                        why.words()
+                    )
+                }));
+            }
+        }
+        told
     }
 
     fn served(&self, workload: &str, accelerator: &str, year: f64) -> bool {

@@ -136,6 +136,40 @@ fn rows_that_cannot_be_shown_are_named() {
 }
 
 #[test]
+fn dates_and_words_of_measured_rows_are_read_or_refused() {
+    let folder = TempDir::new().expect("room");
+    let file = folder.path().join("own.csv");
+    let place = file.to_str().expect("a plain path").to_owned();
+    let head = "system,model,precision,mode,speculative,isl,osl,tpot_ms,output_tok_s_per_gpu,\
+                measured\n";
+    let said = |cells: &str, date: &str| {
+        let row = format!("gb300,deepseek_r1,{cells},8192,1024,25,1234.5,{date}\n");
+        fs::write(&file, format!("{head}{row}")).expect("room");
+        let options = ["--accelerator", "gb300", "--no-charts", "--measured", &place];
+        let output = frontier(folder.path(), &options);
+        (output.status.code(), text(&output.stdout), text(&output.stderr))
+    };
+    for (cells, date, words) in [
+        ("fp4,agg,no", "May 2026", "own.csv, line 2: `measured` is `May 2026`: write a date as "),
+        ("fp-4,agg,no", "2026-05", "own.csv, line 2: `precision` is `fp-4`: write fp4 "),
+        ("fp4,both,no", "2026-05", "own.csv, line 2: `mode` is `both`: write agg "),
+        ("fp4,agg,maybe", "2026-05", "own.csv, line 2: `speculative` is `maybe`: write yes "),
+    ] {
+        let (code, _, error) = said(cells, date);
+        assert_eq!(code, Some(2), "{error}");
+        assert!(error.contains(words), "no `{words}` in {error}");
+    }
+    // In capitals it is the same word: the row says that it was speculative.
+    let (code, table, error) = said("FP4,Disagg,Yes", "2026-05");
+    assert_eq!(code, Some(0), "{error}");
+    assert!(table.contains("fp4 spec") && table.contains("2026-05"), "{table}");
+    assert!(!table.contains("software of today"), "{table}");
+    let (code, table, _) = said("fp4,agg,no", "");
+    assert_eq!(code, Some(0));
+    assert_eq!(table.matches("software of today").count(), 2, "the row and the note:\n{table}");
+}
+
+#[test]
 fn a_frontier_below_a_measurement_is_warned_of() {
     let folder = TempDir::new().expect("room");
     let file = folder.path().join("own.csv");

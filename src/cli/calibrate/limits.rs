@@ -28,6 +28,7 @@ struct EngineOptions {
     max_num_batched_tokens: Option<u32>,
     tensor_parallel_size: Option<u32>,
     pipeline_parallel_size: Option<u32>,
+    data_parallel_size: Option<u32>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -57,6 +58,7 @@ pub(super) fn limits(log: &Path, given: &LimitArguments) -> Result<Limits, Failu
         });
     };
     let engine = &meta.engine_kwargs;
+    one_rank(path.as_deref(), engine)?;
     let max_sequences = given.max_sequences.or(engine.max_num_seqs);
     let token_budget = given.token_budget.or(engine.max_num_batched_tokens);
     let kv_tokens = given.kv_tokens.or(meta.kv_cache.num_kv_tokens);
@@ -85,6 +87,22 @@ pub(super) fn limits(log: &Path, given: &LimitArguments) -> Result<Limits, Failu
     let gpus = engine.tensor_parallel_size.and_then(|width| width.checked_mul(stages));
     let engine = EngineLimits { max_sequences, token_budget, kv_tokens };
     Ok(Limits { engine, from: from.join(", "), gpus })
+}
+
+/// A log of several data-parallel ranks is refused: its calls were spread over as many batches,
+/// each with its own context memory, and no step time of one replica gives their latencies.
+fn one_rank(path: Option<&Path>, engine: &EngineOptions) -> Result<(), Failure> {
+    let (Some(path), Some(ranks @ 2..)) = (path, engine.data_parallel_size) else { return Ok(()) };
+    let width = engine.tensor_parallel_size.unwrap_or(1);
+    let gpus = width.saturating_mul(engine.pipeline_parallel_size.unwrap_or(1));
+    Err(usage(format!(
+        "{}: `engine_kwargs.data_parallel_size` is {ranks}: the log has the calls of {ranks} \
+         batches, each on GPUs of its own, and a step time is that of one: give the log of one \
+         rank alone, with --meta FILE in which `data_parallel_size` is 1 or left out, and with \
+         --gpus {gpus}, the rank's own share of the {} GPUs",
+        path.display(),
+        u64::from(gpus) * u64::from(ranks)
+    )))
 }
 
 fn read_meta(path: &Path) -> Result<Meta, Failure> {

@@ -100,6 +100,10 @@ fn published(
 ) -> Vec<Option<PublishedRatio>> {
     let of = |(on, sizing): (&SizedAccelerator<'_>, &Sizing)| {
         sizing.as_ref().ok()?;
+        // The ratio is that of the roofline, which a measured step time takes the place of.
+        if on.measured.is_some() {
+            return None;
+        }
         published_ratio((on.name, on.accelerator), (model, question.llm))
     };
     question.accelerators.iter().zip(sizings).map(of).collect()

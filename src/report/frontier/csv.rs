@@ -5,7 +5,7 @@ use super::{FrontierReport, format_word};
 use crate::hardware::Provenance;
 use crate::study::{FrontierCurve, FrontierMeasurement, FrontierPoint, GpuCost};
 
-const COLUMNS: [&str; 34] = [
+const COLUMNS: [&str; 35] = [
     "provenance",
     "accelerator",
     "model",
@@ -40,6 +40,7 @@ const COLUMNS: [&str; 34] = [
     "power_w_per_gpu",
     "source",
     "beyond_the_frontier",
+    "compared_with_software",
 ];
 
 /// Curves first, then measured points; a speed that nothing reaches has no row.
@@ -125,6 +126,7 @@ fn computed(
         curve.cost.power.0.to_string(),
         String::new(),
         String::new(),
+        String::new(),
     ])
 }
 
@@ -172,5 +174,6 @@ fn measured(own: &FrontierMeasurement) -> [String; COLUMNS.len()] {
         own.cost.power.0.to_string(),
         point.source.clone(),
         own.beyond.to_string(),
+        own.software().to_owned(),
     ]
 }

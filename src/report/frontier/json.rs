@@ -88,6 +88,7 @@ fn measured(own: &FrontierMeasurement) -> Value {
         "computed_output_tokens_per_s_per_gpu": own.computed,
         "beyond_the_frontier": own.beyond,
         "measured": point.measured,
+        "software": own.software(),
         "source": point.source,
     });
     rates(&mut value, &own.cost, output, point.total_tokens_per_second_per_gpu());

@@ -38,7 +38,7 @@ const MEASURED_HEAD: [(&str, &str, usize); 10] = [
     ("USD", "M out", 7),
     ("USD per", "M out", 8),
     ("computed", "/ this", 10),
-    ("", "date", 12),
+    ("", "date", 18),
     ("", "tag", 9),
 ];
 
@@ -190,7 +190,7 @@ fn measured_rows(out: &mut String, measured: &[&FrontierMeasurement]) {
                     dollar,
                     price,
                     ratio(own),
-                    own.point.measured.clone(),
+                    own.software().to_owned(),
                     Provenance::Measured.word().to_owned(),
                 ],
             );
@@ -248,6 +248,12 @@ fn foundations(report: &FrontierReport<'_>) -> Vec<String> {
              reach. spec: speculative decoding, compared where the model has it too."
                 .to_owned(),
         );
+    }
+    if report.frontier.measured.iter().any(|own| own.point.measured.is_empty()) {
+        lines.push(format!(
+            "software of today: the row has no date, and is compared with the software of {}.",
+            report.month()
+        ));
     }
     if report.frontier.measured.iter().any(|own| own.ratio() > Some(TOO_FAST)) {
         lines.push(

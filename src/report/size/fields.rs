@@ -108,6 +108,7 @@ fn named(on: &SizedAccelerator<'_>, refusal: Option<String>) -> Fields {
 fn size_of(row: &Row<'_>) -> Fields {
     let (sized, seen) = (row.sized, &row.sized.seen);
     let entry = sized.prefill_layout.as_ref();
+    let beyond = sized.model.replica.first_token;
     let factor = row.on.fit_error_factor();
     let gpus = sized.gpus as f64;
     let error = |of: Estimate| json!(of.standard_error);
@@ -124,6 +125,9 @@ fn size_of(row: &Row<'_>) -> Fields {
         ("prefill_gpus_per_replica", json!(entry.map(|layout| layout.gpus))),
         ("prefill_attention_ranks", json!(entry.map(|_| sized.prefill_ranks))),
         ("prefill_replicas", json!(sized.prefill_replicas)),
+        ("max_sequences_per_replica", json!(sized.max_sequences)),
+        ("max_sequences_set_by_memory", json!(sized.limited_by_memory)),
+        ("first_token_steps", json!(beyond.steps.0)),
         ("batch_per_replica", json!(seen.batch * f64::from(sized.ranks))),
         ("ttft_p99_ms", milliseconds(seen.ttft_p99.mean)),
         ("ttft_p99_ms_se", milliseconds(seen.ttft_p99.standard_error)),

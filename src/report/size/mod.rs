@@ -173,12 +173,31 @@ fn why(refusal: &Refusal, ttft: f64, tpot: f64) -> String {
              99th percentile) beside the weights",
             short(tokens)
         ),
-        Refusal::Ttft { lone } => {
-            format!("a lone call already breaks the SLO: TTFT {} > {}", time(lone.0), asked(ttft))
+        Refusal::Ttft { lone, of_stack } => {
+            let engine = lone.0 - of_stack.0;
+            let stack = match of_stack.0 > 0.0 {
+                true if engine <= ttft => format!(
+                    ", of which {} are the serving stack's (--stack): without it {}",
+                    time(of_stack.0),
+                    time(engine)
+                ),
+                true => format!(", {} of them the serving stack's", time(of_stack.0)),
+                false => String::new(),
+            };
+            let (lone, promised) = (time(lone.0), asked(ttft));
+            format!("a lone call already breaks the SLO: TTFT {lone} > {promised}{stack}")
         }
         Refusal::Tpot { lone } => {
             format!("a lone call already breaks the SLO: TPOT {} > {}", time(lone.0), asked(tpot))
         }
+        Refusal::Either { ttft: first, tpot: each } => format!(
+            "a lone call keeps TTFT on some layouts and TPOT on others, but both on none: the \
+             nearest has TTFT {} for {} and TPOT {} for {}",
+            time(first.0),
+            asked(ttft),
+            time(each.0),
+            asked(tpot)
+        ),
         Refusal::NoLoad => "a lone call keeps the SLO, but with other calls beside it no number \
                             of replicas that was tried does"
             .to_owned(),

@@ -221,14 +221,46 @@ fn checks(row: &Row<'_>, check: &Verification) -> [String; 6] {
     ]
 }
 
-/// What clients wait for a first token beyond the engine.
+/// What clients wait for a first token beyond the engine, and where nothing is added.
 fn stack(report: &SizeReport<'_>) -> String {
-    let stack = report.question.stack;
+    let question = report.question;
+    let stack = question.stack;
+    let measured = question.accelerators.iter().filter(|on| on.measured.is_some());
+    let measured: Vec<&str> = measured.map(|on| on.name).collect();
     let apart = match stack.apart.is_none() {
         true => String::new(),
         false => format!(" With prefill apart: {:.1} decode steps.", stack.apart.steps.0),
     };
-    stack.together.words() + &apart
+    let own = match measured.is_empty() {
+        true => String::new(),
+        false => format!(
+            "The measured step time on {} has its serving stack in it: none is added there, \
+             whatever --stack says.",
+            measured.join(", ")
+        ),
+    };
+    if measured.len() == question.accelerators.len() {
+        return own;
+    }
+    let others = if own.is_empty() { "" } else { " Elsewhere: " };
+    own + others + &stack.together.words() + &apart
+}
+
+/// The limits on the sequences of replicas.
+fn sequences(rows: &[Row<'_>]) -> Option<String> {
+    let of = |filled: bool| {
+        let rows = rows.iter().filter(|row| row.sized.limited_by_memory == filled);
+        let each = rows.map(|row| format!("{} on {}", row.sized.max_sequences, row.on.name));
+        each.collect::<Vec<String>>().join(", ")
+    };
+    let (filled, others) = (of(true), of(false));
+    let filled = (!filled.is_empty()).then(|| {
+        format!("{filled} (nine tenths of what fills the memory, so that few are pushed out)")
+    });
+    let others = (!others.is_empty()).then(|| format!("{others} (the most that is tried)"));
+    let parts: Vec<String> = [filled, others].into_iter().flatten().collect();
+    (!parts.is_empty())
+        .then(|| format!("Sequences of a replica that decodes at most: {}.", parts.join("; ")))
 }
 
 /// What the figures rest on.
@@ -258,6 +290,7 @@ fn foundations(report: &SizeReport<'_>, rows: &[Row<'_>]) -> Vec<String> {
              is IT times a PUE of {FACILITY_PUE:.2}."
         ),
     ];
+    lines.extend(sequences(rows));
     let brackets = rows.iter().filter_map(|row| {
         let broken = row.sized.eta_broken?;
         Some((row, broken))

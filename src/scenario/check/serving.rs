@@ -1,6 +1,6 @@
 //! Checks of deployments: every workload has one, its layouts fit, its limits make sense.
 
-use super::step_time::step_time;
+use super::step_time::{held_tokens, holds_calls, step_time};
 use super::{Faults, Finding, Path, Scenario};
 use crate::demand::Service;
 use crate::engine::{CallShape, Deployment, Layout, LoneCall, ReplicaModel, Router};
@@ -72,6 +72,12 @@ pub(super) fn layouts(scenario: &Scenario, faults: &mut Faults) {
             if let Some(accelerator) = scenario.hardware.get(name) {
                 let model = scenario.models.get(&deployment.model);
                 layout_of(faults, &path, (layout, deployment), accelerator, model);
+                let served = scenario.workloads.get(workload).filter(|_| countable(scenario));
+                if let Some(served) = served {
+                    let held = held_tokens(layout, accelerator, model);
+                    let ends = ends(scenario);
+                    holds_calls(faults, &path, (layout, held), (workload, served), ends);
+                }
             }
         }
     }
@@ -97,7 +103,9 @@ fn layout_of(
     accelerator: &Accelerator,
     model: Option<&Llm>,
 ) {
-    step_time(faults, path, (layout, deployment));
+    let fits = fits(layout, accelerator);
+    let held = held_tokens(layout, accelerator, model.filter(|_| fits));
+    step_time(faults, path, (layout, deployment), held);
     let sized = size(faults, &path.key("gpus"), layout, accelerator);
     if let Some(model) = model.filter(|_| sized) {
         let place = path.key("attention_ranks");
@@ -115,9 +123,27 @@ fn size(faults: &mut Faults, path: &Path, layout: &Layout, accelerator: &Acceler
         "a replica of {} GPUs does not fit: {} has {most} in reach",
         layout.gpus, accelerator.label
     );
-    let fits = (1..=most).contains(&layout.gpus);
+    let fits = fits(layout, accelerator);
     faults.require(fits, path.clone(), &message, &format!("1 to {most}"));
     fits
+}
+
+fn fits(layout: &Layout, accelerator: &Accelerator) -> bool {
+    let most = accelerator.scale_up_domain.min(accelerator.unit.serving);
+    (1..=most).contains(&layout.gpus)
+}
+
+/// Whether the years of the horizon are such that growth laws have a meaning there: another check
+/// refuses those that are not.
+fn countable(scenario: &Scenario) -> bool {
+    let horizon = scenario.horizon;
+    horizon.first_year.max(horizon.last_year) <= LAST_YEAR
+}
+
+/// Begin and end of the horizon, decimal years.
+fn ends(scenario: &Scenario) -> [f64; 2] {
+    let horizon = scenario.horizon;
+    [f64::from(horizon.first_year), f64::from(horizon.last_year) + 1.0]
 }
 
 /// Attention ranks split the GPUs evenly, each has a sequence at least, and the model has experts
@@ -194,9 +220,7 @@ fn memory(
 /// A promise is not below what a call takes alone on the reference or the candidate, with the best
 /// software of the horizon: no load at all would keep it.
 pub(super) fn promises(scenario: &Scenario, faults: &mut Faults) {
-    let horizon = scenario.horizon;
-    if horizon.first_year.max(horizon.last_year) > LAST_YEAR {
-        // Another check refuses it, and no growth law has a meaning there.
+    if !countable(scenario) {
         return;
     }
     let roles = [&scenario.reference, &scenario.candidate.accelerator];
@@ -240,8 +264,7 @@ fn lone(scenario: &Scenario, name: &str, accelerator: &str) -> Option<LoneCall> 
         (deployment.layouts.get(accelerator)?, scenario.hardware.get(accelerator)?);
     let model = scenario.models.get(&deployment.model)?;
     let model = model.scaled(model.size.central());
-    let (first, last) = (scenario.horizon.first_year, scenario.horizon.last_year);
-    [f64::from(first), f64::from(last) + 1.0]
+    ends(scenario)
         .into_iter()
         .filter_map(|year| {
             let measured = layout.measured_on();

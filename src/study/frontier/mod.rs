@@ -137,6 +137,13 @@ pub struct FrontierMeasurement {
 }
 
 impl FrontierMeasurement {
+    /// Of which date the software of `computed` is: that of the measurement, or, where it has
+    /// none, that of the frontier.
+    #[must_use]
+    pub fn software(&self) -> &str {
+        if self.point.measured.is_empty() { "software of today" } else { &self.point.measured }
+    }
+
     /// Computed over measured throughput: 0 beyond the end of the frontier, none where there is
     /// nothing to compare.
     #[must_use]
@@ -290,7 +297,7 @@ fn computed(
         _ => {}
     }
     let precision = point.precision?;
-    let time = FleetTime::parse(&point.measured).unwrap_or(ask.time);
+    let time = point.date().unwrap_or(ask.time);
     let speed = speed_at(accelerator, time);
     let served = ServedModel { accelerator, llm: &llm, calls: ask.calls, speed };
     let list = layouts(accelerator, &llm, Some(&[precision]));

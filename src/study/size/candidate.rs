@@ -6,6 +6,7 @@ use crate::engine::{
     CallShape, ClusterModel, FirstToken, LONGEST_STEP, Layout, LoneCall, PrefillPool as EnginePool,
     ReplicaModel, Transfer, fluid_capacity,
 };
+use crate::study::capacity::sequences_within_memory;
 use crate::study::layouts::{
     DecodePool, OperatingLimits, PointLimit, PrefillPool, ServedModel, ServingMode, layouts,
 };
@@ -35,6 +36,8 @@ pub(super) struct Pool {
     pub(super) calls_per_second: f64,
     /// The same without promises, and the sequences of a rank at that.
     pub(super) unpromised: (f64, f64),
+    /// Whether the limit on its sequences is what its memory holds.
+    pub(super) filled: bool,
     /// What binds within the promises.
     pub(super) limit: SizeLimit,
     /// Its calls as it meets them.
@@ -148,24 +151,23 @@ pub(super) fn candidates(
     let (calls, means) = (&question.class.calls, question.class.calls.means());
     let (accelerator, speed) = (sized.accelerator, sized.speed);
     let served = ServedModel { accelerator, llm: question.llm, calls: means, speed };
+    let stack = sized.stack(question.stack);
     let mut nearest = Nearest::default();
     let mut list = Vec::new();
     if question.modes.contains(&ServingMode::Aggregated) {
         let within = OperatingLimits { tpot: Some(limits.tpot_p99), ttft: Some(limits.ttft_p99) };
         for layout in &found {
             let Some(mut pool) = DecodePool::aggregated(&served, layout) else { continue };
-            if sized.measured.is_none() {
-                pool.model.first_token = question.stack.together;
-            }
+            pool.model.first_token = stack.together;
             let lone = lone(&pool.model, calls);
-            if nearest.note(&lone, limits.ttft_p99, limits.tpot_p99) {
-                let decode = decode_pool(&pool, &within, calls);
+            if lone.fits && nearest.note(&lone.call, stack.together, question) {
+                let decode = decode_pool(pool, &within, calls);
                 list.extend(decode.map(|decode| Candidate { decode, prefill: None }));
             }
         }
     }
     if question.modes.contains(&ServingMode::Disaggregated) {
-        apart(question, &served, &found, &mut nearest, &mut list);
+        apart(question, (&served, stack.apart), &found, &mut nearest, &mut list);
     }
     if list.is_empty() {
         return Err(nearest.refusal(question));
@@ -176,7 +178,12 @@ pub(super) fn candidates(
     Ok(list)
 }
 
-fn decode_pool(pool: &DecodePool, limits: &OperatingLimits, calls: &CallShape) -> Option<Pool> {
+/// A pool that decodes, within limits, its batch limited so that memory is seldom short.
+fn decode_pool(mut pool: DecodePool, limits: &OperatingLimits, calls: &CallShape) -> Option<Pool> {
+    let filled = sequences_within_memory(&pool.model, &calls.means());
+    if let Some(most) = filled {
+        pool.model.scheduler.max_sequences = most;
+    }
     let decoding = pool.within(limits)?;
     let free = fluid_capacity(&pool.model, &calls.means(), None)?;
     Some(Pool {
@@ -185,47 +192,56 @@ fn decode_pool(pool: &DecodePool, limits: &OperatingLimits, calls: &CallShape) -
         model: pool.model.clone(),
         calls_per_second: decoding.fluid.calls_per_second * pool.ranks,
         unpromised: (free.calls_per_second * pool.ranks, free.batch),
+        filled: filled.is_some(),
         limit: match decoding.limit {
             PointLimit::Tpot => SizeLimit::Tpot,
             PointLimit::Ttft => SizeLimit::Ttft,
             PointLimit::Memory => SizeLimit::Memory,
+            PointLimit::Batch if filled.is_some() => SizeLimit::Memory,
             PointLimit::Batch | PointLimit::TokenBudget => SizeLimit::Saturation,
         },
         calls: calls.clone(),
     })
 }
 
+/// How contexts are handed on: over the scale-up link of one GPU.
+fn hand_over(served: &ServedModel<'_>) -> Transfer {
+    Transfer {
+        bytes_per_token: served.llm.kv_per_token,
+        bandwidth: served.accelerator.scale_up,
+        latency: LINK_LATENCY,
+    }
+}
+
 /// Prefill and decode apart: every decode layout with the prefill layouts that suit the load best.
 fn apart(
     question: &SizeQuestion<'_>,
-    served: &ServedModel<'_>,
+    (served, stack): (&ServedModel<'_>, FirstToken),
     layouts: &[Layout],
     nearest: &mut Nearest,
     list: &mut Vec<Candidate>,
 ) {
     let limits = question.class.limits;
     let calls = &question.class.calls;
-    let stack = question.stack.apart;
     let prompts = CallShape { thinking: None, ..calls.clone() };
     let prompts = CallShape { output: CallShape::fixed(1, 0.0, 1).output, ..prompts };
     let handed = CallShape { cached: 1.0, ..calls.clone() };
-    let transfer = Transfer {
-        bytes_per_token: served.llm.kv_per_token,
-        bandwidth: served.accelerator.scale_up,
-        latency: LINK_LATENCY,
-    };
+    let transfer = hand_over(served);
     let sent = |tokens: f64| transfer.bytes_per_token.0 * tokens / transfer.bandwidth.0;
     let computed = (served.calls.prompt - served.calls.cached).max(1.0);
-    let mut entries: Vec<(Pool, f64)> = Vec::new();
+    let mut entries: Vec<Pool> = Vec::new();
+    let mut soonest = f64::INFINITY;
     for layout in layouts {
         let Some(mut pool) = PrefillPool::new(served, layout) else { continue };
         // Its clients wait for the pace of the replicas that decode.
         pool.model.first_token = FirstToken { steps: Factor(0.0), ..stack };
-        let mut lone = lone(&pool.model, calls);
-        lone.call.ttft.0 += sent(calls.prompt.at(0.99)) + transfer.latency.0;
-        // Its own steps give users no tokens.
-        lone.call.tpot = Seconds(0.0);
-        if !nearest.note(&lone, limits.ttft_p99, limits.tpot_p99) {
+        let lone = lone(&pool.model, calls);
+        if !lone.fits {
+            continue;
+        }
+        let ttft = lone.call.ttft.0 + sent(calls.prompt.at(0.99)) + transfer.latency.0;
+        soonest = soonest.min(ttft);
+        if ttft > limits.ttft_p99.0 {
             continue;
         }
         let budget = f64::from(pool.model.scheduler.token_budget);
@@ -237,38 +253,38 @@ fn apart(
             model: pool.model.clone(),
             calls_per_second: pool.calls_per_second.min(link),
             unpromised: (pool.calls_per_second, (budget / computed).max(1.0)),
+            filled: false,
             limit: SizeLimit::Saturation,
             calls: prompts.clone(),
         };
-        entries.push((entry, lone.call.ttft.0));
+        entries.push(entry);
+    }
+    // No replica holds the prompts.
+    if soonest.is_infinite() {
+        return;
     }
     // The steps that a first token waits for must fit into its promise beside the fastest prefill.
-    let fastest = entries.iter().map(|(_, ttft)| *ttft).fold(f64::INFINITY, f64::min);
-    let room = (limits.ttft_p99.0 - fastest) / stack.steps.0.max(f64::MIN_POSITIVE);
+    let room = (limits.ttft_p99.0 - soonest) / stack.steps.0.max(f64::MIN_POSITIVE);
     let tpot = Seconds(limits.tpot_p99.0.min(room));
     let within = OperatingLimits { tpot: Some(tpot), ttft: None };
     for layout in layouts {
         let Some(mut pool) = DecodePool::apart(served, layout) else { continue };
         pool.model.first_token = stack;
-        let mut lone = lone(&pool.model, calls);
-        let late = stack.seconds(calls.prompt.mean, lone.call.tpot.0) > limits.ttft_p99.0;
-        lone.call.ttft = Seconds(0.0);
-        if late || entries.is_empty() || !nearest.note(&lone, limits.ttft_p99, limits.tpot_p99) {
+        let lone = lone(&pool.model, calls);
+        // Prompts are there already: what clients wait is the fastest prefill and the stack.
+        let ttft = Seconds(soonest + stack.steps.0 * lone.call.tpot.0);
+        let call = LoneCall { ttft, ..lone.call };
+        if !lone.fits || !nearest.note(&call, stack, question) {
             continue;
         }
-        let Some(decode) = decode_pool(&pool, &within, &handed) else { continue };
+        let Some(decode) = decode_pool(pool, &within, &handed) else { continue };
         list.extend(partners(&decode, &entries, transfer, question.rate));
     }
 }
 
 /// A decode pool with the prefill pools that leave the fewest GPUs for a load.
-fn partners(
-    decode: &Pool,
-    entries: &[(Pool, f64)],
-    transfer: Transfer,
-    rate: f64,
-) -> Vec<Candidate> {
-    let with = |(entry, _): &(Pool, f64)| Candidate {
+fn partners(decode: &Pool, entries: &[Pool], transfer: Transfer, rate: f64) -> Vec<Candidate> {
+    let with = |entry: &Pool| Candidate {
         decode: decode.clone(),
         prefill: Some((entry.clone(), transfer)),
     };
@@ -295,38 +311,47 @@ fn weights(question: &SizeQuestion<'_>, sized: &SizedAccelerator<'_>) -> Refusal
 /// How near to its promises a lone call has come on any layout.
 #[derive(Default)]
 struct Nearest {
-    fits: bool,
-    ttft: Option<f64>,
+    /// The least TTFT, and the part of it that is the serving stack's.
+    ttft: Option<(f64, f64)>,
+    /// The least time per output token.
     tpot: Option<f64>,
+    /// The layout whose worse promise is broken least: by which factor, and its call.
+    both: Option<(f64, LoneCall)>,
 }
 
 impl Nearest {
-    /// Notes a pool; whether a lone call keeps its promises there.
-    fn note(&mut self, lone: &Lone, ttft: Seconds, tpot: Seconds) -> bool {
-        if !lone.fits {
-            return false;
+    /// Notes what a lone call takes on layouts that hold it, with a serving stack in it; whether it
+    /// keeps its promises there.
+    fn note(&mut self, call: &LoneCall, stack: FirstToken, question: &SizeQuestion<'_>) -> bool {
+        let limits = question.class.limits;
+        let (ttft, tpot) = (call.ttft.0, call.tpot.0);
+        if self.ttft.is_none_or(|(least, _)| ttft < least) {
+            let of_stack = stack.seconds(question.class.calls.prompt.at(0.99), tpot);
+            self.ttft = Some((ttft, of_stack));
         }
-        self.fits = true;
-        let call = lone.call;
-        let less = |held: Option<f64>, new: f64| Some(held.map_or(new, |held| held.min(new)));
-        // Pools without a part in a latency say nothing about it.
-        if call.ttft.0 > 0.0 {
-            self.ttft = less(self.ttft, call.ttft.0);
+        self.tpot = Some(self.tpot.map_or(tpot, |least| least.min(tpot)));
+        let broken = (ttft / limits.ttft_p99.0).max(tpot / limits.tpot_p99.0);
+        if self.both.is_none_or(|(least, _)| broken < least) {
+            self.both = Some((broken, *call));
         }
-        if call.tpot.0 > 0.0 {
-            self.tpot = less(self.tpot, call.tpot.0);
-        }
-        call.ttft.0 <= ttft.0 && call.tpot.0 <= tpot.0
+        ttft <= limits.ttft_p99.0 && tpot <= limits.tpot_p99.0
     }
 
     fn refusal(&self, question: &SizeQuestion<'_>) -> Refusal {
         let limits = question.class.limits;
-        if !self.fits {
+        let (Some((ttft, of_stack)), Some(tpot)) = (self.ttft, self.tpot) else {
             return Refusal::Context { tokens: question.class.calls.prompt.at(0.99) };
+        };
+        if ttft > limits.ttft_p99.0 {
+            return Refusal::Ttft { lone: Seconds(ttft), of_stack: Seconds(of_stack) };
         }
-        match (self.ttft, self.tpot) {
-            (Some(lone), _) if lone > limits.ttft_p99.0 => Refusal::Ttft { lone: Seconds(lone) },
-            (_, Some(lone)) if lone > limits.tpot_p99.0 => Refusal::Tpot { lone: Seconds(lone) },
+        if tpot > limits.tpot_p99.0 {
+            return Refusal::Tpot { lone: Seconds(tpot) };
+        }
+        match self.both {
+            Some((broken, call)) if broken > 1.0 => {
+                Refusal::Either { ttft: call.ttft, tpot: call.tpot }
+            }
             _ => Refusal::NoLoad,
         }
     }

@@ -49,6 +49,13 @@ impl SizedAccelerator<'_> {
         self.measured.map_or(self.accelerator.provenance(), |_| Provenance::Measured)
     }
 
+    /// What its clients wait for a first token beyond the engine: a measured step time has its
+    /// serving stack in it.
+    #[must_use]
+    pub fn stack(&self, stack: ServingStack) -> ServingStack {
+        if self.measured.is_some() { ServingStack::default() } else { stack }
+    }
+
     /// Factor by which its GPUs may be more or fewer because step times are fitted or inherited:
     /// the inverse of the lower end of the doubt about its speed. `None` where that is taken as
     /// known, and where the step time was measured.
@@ -72,7 +79,8 @@ pub struct SizeQuestion<'a> {
     pub rate: f64,
     /// Law of the gaps between them.
     pub gaps: Interarrival,
-    /// What clients wait for a first token beyond the engine.
+    /// What clients wait for a first token beyond the engine; nothing is added where the step time
+    /// was measured ([`SizedAccelerator::stack`]).
     pub stack: ServingStack,
     /// Ways of serving that are allowed; at least one.
     pub modes: Vec<ServingMode>,
@@ -126,6 +134,11 @@ pub struct SizedDeployment {
     pub prefill_replicas: u64,
     /// GPUs of all replicas.
     pub gpus: u64,
+    /// Sequences in the batch of a replica that decodes at most, over all its ranks.
+    pub max_sequences: u64,
+    /// Whether that is nine tenths of what fills its memory, so that few are computed again; else
+    /// it is the most that is tried of any GPU.
+    pub limited_by_memory: bool,
     /// The load as a share of what the closed form says the replicas that decode could do at most
     /// within the promises.
     pub eta: f64,
@@ -168,11 +181,20 @@ pub enum Refusal {
     Ttft {
         /// TTFT of a prompt at the 99th percentile on the fastest one.
         lone: Seconds,
+        /// The part of it that clients wait beyond the engine, for the serving stack.
+        of_stack: Seconds,
     },
     /// A lone call breaks the promise for TPOT on every layout.
     Tpot {
         /// Its time per output token on the fastest one.
         lone: Seconds,
+    },
+    /// A lone call keeps each promise on some layout, but on none both.
+    Either {
+        /// TTFT of such a call on the layout that comes nearest to both.
+        ttft: Seconds,
+        /// Its time per output token there.
+        tpot: Seconds,
     },
     /// No number of replicas that was tried keeps the promises, though a lone call is within them.
     NoLoad,

@@ -325,6 +325,8 @@ impl<'a> Search<'a> {
             prefill_ranks: entry.map_or(0, |pool| pool.ranks as u32),
             prefill_replicas: counts.prefill,
             gpus: self.candidate.gpus(counts),
+            max_sequences: u64::from(decode.model.scheduler.max_sequences) * decode.ranks,
+            limited_by_memory: decode.filled,
             eta: share(decode, counts.decode),
             eta_broken: no_decode.map(|count| share(decode, count)),
             prefill_load: entry.map_or(0.0, |pool| share(pool, counts.prefill)),

@@ -5,10 +5,11 @@ use super::stack::ServingStack;
 use super::whole::Whole;
 use crate::demand::Interarrival;
 use crate::engine::{
-    CallClass, CallShape, ClusterModel, FluidLimit, LatencyLimits, Layout, Pattern, PrefillPool,
-    ReplicaModel, Router, Traffic, Transfer, fluid_capacity, run_cluster,
+    CallClass, CallShape, ClusterModel, LatencyLimits, Layout, Pattern, PrefillPool, ReplicaModel,
+    Router, Traffic, Transfer, fluid_capacity, run_cluster,
 };
 use crate::rng::StreamKey;
+use crate::study::capacity::sequences_within_memory;
 use crate::study::layouts::{OperatingLimits, ServedModel};
 use crate::units::Seconds;
 
@@ -18,9 +19,6 @@ const SEED: u64 = 1;
 const NONE: Seconds = Seconds(1e9);
 /// Share of the calls that may miss a promise on a 99th percentile.
 const ALLOWED: f64 = 0.01;
-/// Sequences of a rank over those that fill its memory in the mean: a limit that is set so that
-/// sequences longer than the mean seldom push others out.
-const FILLED: f64 = 0.9;
 /// Highest share of the saturated throughput at which promises are tried: closer to it a run of
 /// finite length cannot tell a queue that stays from one that grows.
 const SUSTAINABLE: f64 = 0.97;
@@ -56,10 +54,8 @@ fn class(shape: &CallShape, limits: &OperatingLimits) -> CallClass {
 fn tuned(model: &ReplicaModel, shape: &CallShape) -> ReplicaModel {
     let mut model = model.clone();
     model.router = Router::LeastLoaded(Seconds(0.0));
-    if let Some(full) = fluid_capacity(&model, &shape.means(), None)
-        && full.limit == FluidLimit::Memory
-    {
-        model.scheduler.max_sequences = (FILLED * full.batch).max(1.0) as u32;
+    if let Some(most) = sequences_within_memory(&model, &shape.means()) {
+        model.scheduler.max_sequences = most;
     }
     model
 }
