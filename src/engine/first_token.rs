@@ -50,13 +50,19 @@ impl FirstToken {
         )
     }
 
+    /// Picoseconds for a prompt in front of a time per output token, picoseconds.
+    #[inline]
+    pub(super) fn beyond(&self, prompt: u32, tpot: f64) -> u64 {
+        let prompt_token = self.prompt_token.0 * 1e12;
+        (self.steps.0 * tpot + prompt_token * f64::from(prompt)) as u64
+    }
+
     /// A call as its client sees it.
     #[inline]
     #[must_use]
     pub(super) fn seen(&self, done: &Completion) -> Completion {
         let tpot = done.tpot().map_or(0.0, |tpot| tpot.0 as f64);
-        let prompt_token = self.prompt_token.0 * 1e12;
-        let beyond = (self.steps.0 * tpot + prompt_token * f64::from(done.prompt)) as u64;
+        let beyond = self.beyond(done.prompt, tpot);
         let later = |at: EngineTime| EngineTime(at.0.saturating_add(beyond));
         Completion { first_token: later(done.first_token), finish: later(done.finish), ..*done }
     }

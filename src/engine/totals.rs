@@ -45,7 +45,7 @@ pub struct Totals {
     /// Sum of the sojourn times of the requests that left, done or not, picoseconds.
     pub sojourn: u128,
     /// Time in steps, picoseconds.
-    pub busy: u64,
+    pub busy: u128,
 }
 
 impl Totals {
