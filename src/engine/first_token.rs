@@ -36,20 +36,6 @@ impl FirstToken {
         self.steps.0 * tpot + self.prompt_token.0 * prompt
     }
 
-    /// In words, for people: what it adds.
-    #[must_use]
-    pub fn words(&self) -> String {
-        if self.is_none() {
-            return "TTFT is that of the engine: no serving stack is on top.".to_owned();
-        }
-        format!(
-            "TTFT holds, beyond the engine, {:.1} decode steps of the serving stack and {:.1} us a \
-             prompt token.",
-            self.steps.0,
-            self.prompt_token.0 * 1e6,
-        )
-    }
-
     /// Picoseconds for a prompt in front of a time per output token, picoseconds.
     #[inline]
     pub(super) fn beyond(&self, prompt: u32, tpot: f64) -> u64 {

@@ -228,7 +228,11 @@ fn stack(report: &SizeReport<'_>) -> String {
         true => String::new(),
         false => format!(" With prefill apart: {:.1} decode steps.", stack.apart.steps.0),
     };
-    stack.together.words() + &apart
+    let measured = match report.question.accelerators.iter().any(|on| on.measured.is_some()) {
+        true => " A measured step time has the stack of its log in it, and none on top.",
+        false => "",
+    };
+    report.stack.sentence(&stack.together) + &apart + measured
 }
 
 /// What the figures rest on.
