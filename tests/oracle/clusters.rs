@@ -91,6 +91,7 @@ fn running_in_order_of_steps_equals_running_in_windows() {
         for prefill in [Prefill::Chunked, Prefill::Blocking] {
             let mut model = cluster(router.clone(), 5);
             model.replica.scheduler.prefill = prefill;
+            model.replica.first_token = stack(6.0, 11e-6);
             let classes = vec![class("a"), CallClass { priority: 1, share: 0.5, ..class("b") }];
             let patient = classes.iter().map(in_order).collect();
             let windows = run(&model, classes, open(120.0), 20_000);
@@ -109,6 +110,8 @@ fn replicas_that_nothing_comes_back_to_need_not_stop_for_each_other() {
         for (timeout, prefill) in [(4_000.0, Prefill::Chunked), (0.4, Prefill::Blocking)] {
             let mut model = cluster(router.clone(), 5);
             model.replica.scheduler.prefill = prefill;
+            // Half of the patience of those who are not patient.
+            model.replica.first_token = stack(12.0, 11e-6);
             let transfer = Transfer {
                 bytes_per_token: Bytes(100e3),
                 bandwidth: BytesPerSecond(2e9),
