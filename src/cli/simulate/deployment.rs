@@ -11,7 +11,9 @@ use crate::engine::{
     CallClass, CallMeans, CallShape, ClusterModel, Deployment, FirstToken, LatencyLimits, Layout,
     Patience, Prefill, PrefillPool, ReplicaModel, Router, Scheduler, Transfer,
 };
-use crate::hardware::{MeasuredStepTime, Precision, Provenance, Roofline, accelerators, models};
+use crate::hardware::{
+    Accelerator, MeasuredStepTime, Precision, Provenance, Roofline, accelerators, models,
+};
 use crate::report::{DeploymentWords, StackSource};
 use crate::scenario::{Scenario, known_names, layout_faults};
 use crate::study::{ServingStack, speed_doubt};
@@ -298,25 +300,35 @@ fn priced(
         Some(_) => format!(", links of {} GB/s", link.0 / 1e9),
         None => String::new(),
     };
-    let (provenance, measured) = match layout.measured_on() {
-        Some(date) => (Provenance::Measured, format!(", step time measured on {date}")),
-        None => (accelerator.provenance(), String::new()),
-    };
+    let backed = backed(&layout, accelerator, speed);
     let words = DeploymentWords {
         model: format!("{} in {}", llm.label, format!("{:?}", layout.precision).to_lowercase()),
         accelerator: accelerator.label.clone(),
-        layout: links + &measured,
+        layout: links + &backed.layout,
         ranks,
-        provenance,
-        doubt: (provenance != Provenance::Measured).then(|| speed_doubt(accelerator)),
-        progress: layout.step_time.is_some().then_some(speed),
-        stack: match layout.step_time {
-            Some(_) => StackSource::StepTime,
-            None => StackSource::None,
-        },
-        ..DeploymentWords::default()
+        ..backed
     };
     Ok((ReplicaModel { kv_tokens, ..replica }, Some(transfer), words))
+}
+
+/// What the step times of a layout rest on: a measurement of it, divided by a software progress of
+/// `speed` since, or the accelerator's.
+fn backed(layout: &Layout, accelerator: &Accelerator, speed: f64) -> DeploymentWords {
+    if let Some(date) = layout.measured_on() {
+        return DeploymentWords {
+            layout: format!(", step time measured on {date}"),
+            provenance: Provenance::Measured,
+            progress: Some(speed),
+            stack: StackSource::StepTime,
+            ..DeploymentWords::default()
+        };
+    }
+    let provenance = accelerator.provenance();
+    DeploymentWords {
+        provenance,
+        doubt: (provenance != Provenance::Measured).then(|| speed_doubt(accelerator)),
+        ..DeploymentWords::default()
+    }
 }
 
 fn layout(
