@@ -242,6 +242,18 @@ fn a_measured_step_time_serves_as_it_says() {
 }
 
 #[test]
+fn time_in_steps_is_added_up_beyond_64_bits() {
+    // Ten runs of 100 days, three quarters of each in steps of 200 s: 6e19 ps.
+    let times = ["--step-time", "200 s, 0 s, 0 s, 0 s", "--kv-tokens", "100000"];
+    let calls = ["--prompt", "10", "--output", "11", "--replicas", "1", "--max-sequences", "1"];
+    let found = json(&[&times[..], &calls].concat());
+    let run = found["sample"]["run_s"].as_f64().expect("a time");
+    assert!(run > 8e6, "{run}");
+    let busy = value(&found["replicas"]["busy_share"]);
+    assert!((busy - 0.75).abs() < 0.03, "{busy}");
+}
+
+#[test]
 fn sessions_leave_their_context_and_impatient_users_leave() {
     let turns = ["--turns", "4", "--think", "5 s", "--router", "session_affinity"];
     let found = json(&[&turns[..], &["--rate", "80", "--requests", "100000"]].concat());
@@ -419,4 +431,8 @@ fn the_step_time_says_how_far_it_is_backed() {
     let words = "Step time: fitted to measurements of this hardware or its generation; all steps";
     assert!(table.contains(words), "{table}");
     assert!(table.contains("1234 prompt tokens"), "what was given is not rounded: {table}");
+    // The mean of a scenario's calls has no such form.
+    let made = ["muse_spark", "--workload", "instant", "--accelerator", "gb300"];
+    let table = flowing(&stdout(&simulate(&[&few[..], &made].concat())));
+    assert!(table.contains("prompt tokens (51.3 % cached)"), "what was made is: {table}");
 }

@@ -124,7 +124,8 @@ impl<'a> Cluster<'a> {
     /// One of its replicas, idle and empty.
     pub(super) fn replica(&self) -> Replica<'a> {
         let scheduler: &Scheduler = &self.model.scheduler;
-        Replica::new(self.step_time, scheduler, self.model.kv_tokens)
+        let replica = Replica::new(self.step_time, scheduler, self.model.kv_tokens);
+        replica.behind(self.model.first_token)
     }
 
     /// Runs requests that come in order of arrival, to the end or until the observer has seen

@@ -36,18 +36,11 @@ impl FirstToken {
         self.steps.0 * tpot + self.prompt_token.0 * prompt
     }
 
-    /// In words, for people: what it adds.
-    #[must_use]
-    pub fn words(&self) -> String {
-        if self.is_none() {
-            return "TTFT is that of the engine: no serving stack is on top.".to_owned();
-        }
-        format!(
-            "TTFT holds, beyond the engine, {:.1} decode steps of the serving stack and {:.1} us a \
-             prompt token.",
-            self.steps.0,
-            self.prompt_token.0 * 1e6,
-        )
+    /// Picoseconds for a prompt in front of a time per output token, picoseconds.
+    #[inline]
+    pub(super) fn beyond(&self, prompt: u32, tpot: f64) -> u64 {
+        let prompt_token = self.prompt_token.0 * 1e12;
+        (self.steps.0 * tpot + prompt_token * f64::from(prompt)) as u64
     }
 
     /// A call as its client sees it.
@@ -55,8 +48,7 @@ impl FirstToken {
     #[must_use]
     pub(super) fn seen(&self, done: &Completion) -> Completion {
         let tpot = done.tpot().map_or(0.0, |tpot| tpot.0 as f64);
-        let prompt_token = self.prompt_token.0 * 1e12;
-        let beyond = (self.steps.0 * tpot + prompt_token * f64::from(done.prompt)) as u64;
+        let beyond = self.beyond(done.prompt, tpot);
         let later = |at: EngineTime| EngineTime(at.0.saturating_add(beyond));
         Completion { first_token: later(done.first_token), finish: later(done.finish), ..*done }
     }

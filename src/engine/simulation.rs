@@ -1,6 +1,7 @@
 //! One run of one cluster under its traffic, from nothing to the last call.
 
 use super::cluster::Cluster;
+use super::first_token::FirstToken;
 use super::model::ReplicaModel;
 use super::ordered::Ordered;
 use super::tally::{ClassTally, Measured, Tally};
@@ -135,8 +136,9 @@ fn run(
     let decode = Cluster { step_time: &step_time, model: &model.replica, replicas: model.replicas };
     let (prefill, sums, span) = if let Some(pool) = &model.prefill {
         let step_time = StepTime::new(&pool.replica.roofline);
-        let entry =
-            Cluster { step_time: &step_time, model: &pool.replica, replicas: pool.replicas };
+        // Users see what the decode replicas give them.
+        let replica = ReplicaModel { first_token: FirstToken::NONE, ..pool.replica.clone() };
+        let entry = Cluster { step_time: &step_time, model: &replica, replicas: pool.replicas };
         let second = Some((&decode, pool.transfer));
         Ordered::new(&entry, second, feedback, (source, &mut tally), key).run()
     } else if feedback {

@@ -88,3 +88,32 @@ impl Totals {
         if self.decode_steps == 0 { 0.0 } else { self.decoded as f64 / self.decode_steps as f64 }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sums_over_time_go_beyond_64_bits() {
+        // A replica may be busy for all of the clock's 213 days, with a million tokens of context
+        // read a step and ten thousand calls waiting; many replicas and repetitions are added.
+        let all = u128::from(u64::MAX);
+        let one = Totals {
+            busy: all,
+            occupancy: all * 10_000,
+            sojourn: all * 10_000,
+            context_read: all << 20,
+            most_blocks: 7,
+            ..Totals::default()
+        };
+        let mut sum = Totals::default();
+        for _ in 0..1_000 {
+            sum.add(&one);
+        }
+        let thousand = |value: u128| value * 1_000;
+        assert_eq!(sum.busy, thousand(one.busy));
+        assert_eq!((sum.occupancy, sum.sojourn), (thousand(one.occupancy), thousand(one.sojourn)));
+        assert_eq!(sum.context_read, thousand(one.context_read));
+        assert_eq!(sum.most_blocks, 7);
+    }
+}

@@ -385,7 +385,12 @@ impl Iterator for Source<'_> {
 /// that what is served then still has a time.
 pub(super) fn later(at: EngineTime, pause: Seconds) -> EngineTime {
     let then = at.0.saturating_add(EngineTime::from_seconds(pause.0).0);
-    EngineTime(then.min(ArrivalTimes::LAST.0).max(at.0))
+    on_the_clock(at, EngineTime(then))
+}
+
+/// The instant `then` within what the clock holds, but not before `at`.
+pub(super) fn on_the_clock(at: EngineTime, then: EngineTime) -> EngineTime {
+    EngineTime(then.0.min(ArrivalTimes::LAST.0).max(at.0))
 }
 
 /// A geometric number, at least 1, of this mean.

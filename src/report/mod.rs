@@ -14,6 +14,7 @@ mod published;
 mod rounding;
 mod simulate;
 mod size;
+mod stack;
 mod summary;
 mod sweep;
 #[cfg(feature = "parquet")]
@@ -33,6 +34,7 @@ pub use heat::{Cell, Heat, Panel, Side};
 pub use published::PublishedFactors;
 pub use simulate::{DeploymentWords, SimulationReport, simulation_json, simulation_table};
 pub use size::{SizeReport, size_csv, size_json, size_table};
+pub use stack::StackSource;
 pub use summary::summary_json;
 pub use sweep::SweepTable;
 pub use table::table;

@@ -99,7 +99,7 @@ impl Scale {
 }
 
 /// A number that was asked for, as it was given: not rounded where it has a short form. One that
-/// was made of others, and so has none, has six digits. Without zeros at the end.
+/// was made of others, and so has none, has three digits. Without zeros at the end.
 pub(super) fn given(value: f64) -> String {
     /// Characters of the longest number that somebody would type.
     const TYPED: usize = 10;
@@ -107,7 +107,7 @@ pub(super) fn given(value: f64) -> String {
     let near = |digits: usize| format!("{value:.0$e}", digits - 1).parse().unwrap_or(value);
     let typed: f64 = near(12);
     let text = typed.to_string();
-    grouped(&if text.len() <= TYPED { text } else { near(6).to_string() })
+    grouped(&if text.len() <= TYPED { text } else { near(3).to_string() })
 }
 
 /// Exponent of the leading decimal digit: 0 for 1 to 9.99.
@@ -192,7 +192,9 @@ mod tests {
         assert_eq!(given(0.001), "0.001");
         assert_eq!(given(1_234_567.0), "1,234,567");
         assert_eq!(given(0.0), "0");
-        assert_eq!(given(40.0 / 7.0), "5.71429");
+        assert_eq!(given(40.0 / 7.0), "5.71");
+        assert_eq!(given(100.0 * 385.123 / 750.1), "51.3");
+        assert_eq!(given(1e6 / 3.0), "333,000");
     }
 
     #[test]

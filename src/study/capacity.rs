@@ -1,8 +1,8 @@
 //! What a deployment could serve at most: the 100 % that loads are shares of.
 
 use crate::engine::{
-    CallClass, CallMeans, ClusterModel, FluidLimit, Pattern, ReplicaModel, Router, Sessions,
-    Traffic, fluid_capacity, run_cluster,
+    CallClass, CallMeans, ClusterModel, FirstToken, FluidLimit, Pattern, ReplicaModel, Router,
+    Sessions, Traffic, fluid_capacity, run_cluster,
 };
 use crate::rng::StreamKey;
 
@@ -55,7 +55,9 @@ pub fn measured_capacity(
         // The first batches have begun together, the last one drains.
         not_counted: (0.35, 0.15),
     };
-    let alone = ClusterModel { replicas: 1, ..deployment.clone() };
+    // Users who wait for a serving stack would leave the replica short of calls.
+    let replica = ReplicaModel { first_token: FirstToken::NONE, ..deployment.replica.clone() };
+    let alone = ClusterModel { replica, replicas: 1, prefill: None };
     let run = run_cluster(&alone, &traffic, StreamKey::world(SEED, 0));
     let done: u64 = run.classes.iter().map(|class| class.done).sum();
     let seconds = (run.measured.1 - run.measured.0).seconds();

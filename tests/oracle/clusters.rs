@@ -8,7 +8,7 @@ use sparkgap::engine::{
 };
 use sparkgap::hardware::Roofline;
 use sparkgap::rng::StreamKey;
-use sparkgap::units::{Bytes, BytesPerSecond, Seconds};
+use sparkgap::units::{Bytes, BytesPerSecond, Factor, Seconds};
 
 fn replica(router: Router) -> ReplicaModel {
     ReplicaModel {
@@ -39,6 +39,10 @@ fn class(name: &str) -> CallClass {
         limits: LatencyLimits { ttft_p99: Seconds(0.5), tpot_p99: Seconds(0.02) },
         patience: None,
     }
+}
+
+fn stack(steps: f64, prompt_token: f64) -> FirstToken {
+    FirstToken { steps: Factor(steps), prompt_token: Seconds(prompt_token) }
 }
 
 fn open(calls_per_second: f64) -> Pattern {
@@ -87,6 +91,7 @@ fn running_in_order_of_steps_equals_running_in_windows() {
         for prefill in [Prefill::Chunked, Prefill::Blocking] {
             let mut model = cluster(router.clone(), 5);
             model.replica.scheduler.prefill = prefill;
+            model.replica.first_token = stack(6.0, 11e-6);
             let classes = vec![class("a"), CallClass { priority: 1, share: 0.5, ..class("b") }];
             let patient = classes.iter().map(in_order).collect();
             let windows = run(&model, classes, open(120.0), 20_000);
@@ -105,6 +110,8 @@ fn replicas_that_nothing_comes_back_to_need_not_stop_for_each_other() {
         for (timeout, prefill) in [(4_000.0, Prefill::Chunked), (0.4, Prefill::Blocking)] {
             let mut model = cluster(router.clone(), 5);
             model.replica.scheduler.prefill = prefill;
+            // Half of the patience of those who are not patient.
+            model.replica.first_token = stack(12.0, 11e-6);
             let transfer = Transfer {
                 bytes_per_token: Bytes(100e3),
                 bandwidth: BytesPerSecond(2e9),
@@ -142,6 +149,34 @@ fn a_closed_loop_keeps_its_users() {
         let rate = tally.done as f64 / time;
         let users = rate * tally.latencies.e2e.mean() * 1e-12;
         assert!((users / 96.0 - 1.0).abs() < 0.02, "{users}");
+    }
+}
+
+#[test]
+fn users_of_a_closed_loop_wait_for_the_serving_stack_too() {
+    let transfer = Transfer {
+        bytes_per_token: Bytes(1e5),
+        bandwidth: BytesPerSecond(5e10),
+        latency: Seconds(1e-3),
+    };
+    for apart in [false, true] {
+        let mut model = cluster(Router::PowerOfTwo(Seconds(0.25)), 4);
+        // As long as 40 tokens more, where a call has a hundred.
+        model.replica.first_token = stack(40.0, 100e-6);
+        let entry = ReplicaModel { first_token: FirstToken::NONE, ..model.replica.clone() };
+        let pool = PrefillPool { replica: entry, replicas: 3, transfer };
+        model.prefill = apart.then_some(pool);
+        let pattern = Pattern::Closed { concurrency: 96 };
+        let outcome = run(&model, vec![class("a")], pattern, 20_000);
+        let tally = &outcome.classes[0];
+        let time = (outcome.measured.1 - outcome.measured.0).seconds();
+        // Little's law on what is reported, as users see it.
+        let users = tally.done as f64 / time * tally.latencies.e2e.mean() * 1e-12;
+        assert!((users / 96.0 - 1.0).abs() < 0.02, "{users}");
+        // Those who wait for the stack are not on a replica.
+        let inside = (outcome.decode.occupancy + outcome.prefill.occupancy) as f64;
+        let inside = inside / outcome.span.0 as f64;
+        assert!(inside < 0.85 * 96.0, "{inside}");
     }
 }
 

@@ -2,7 +2,7 @@
 //! what it says of every request against the slow reference.
 
 use sparkgap::engine::{
-    Abandonment, Completion, Observer, Replica, Request, Retained, Scheduler, Totals,
+    Abandonment, Completion, FirstToken, Observer, Replica, Request, Retained, Scheduler, Totals,
 };
 use sparkgap::hardware::{Roofline, StepTime};
 use sparkgap::time::EngineTime;
@@ -16,6 +16,8 @@ pub struct Case {
     pub roofline: Roofline,
     pub limits: Scheduler,
     pub kv_tokens: u64,
+    /// What users wait for a first token beyond the replica.
+    pub first_token: FirstToken,
     /// In order of arrival.
     pub turns: Vec<Turn>,
     /// Requests are handed over at whole multiples of this many picoseconds, all that arrive until
@@ -157,7 +159,8 @@ impl Case {
     /// Runs the engine to the end.
     pub fn drive(&self, pace: Pace) -> Run {
         let step_time = self.step_time();
-        let mut replica = Replica::new(&step_time, &self.limits, self.kv_tokens);
+        let replica = Replica::new(&step_time, &self.limits, self.kv_tokens);
+        let mut replica = replica.behind(self.first_token);
         let count = self.turns.len();
         let fates = vec![Fate::default(); count];
         let tickets = vec![Retained::NONE; count];
@@ -206,7 +209,8 @@ impl Case {
     /// tickets.
     pub fn gaps(&self) -> Vec<f64> {
         let step_time = self.step_time();
-        let mut replica = Replica::new(&step_time, &self.limits, self.kv_tokens);
+        let replica = Replica::new(&step_time, &self.limits, self.kv_tokens);
+        let mut replica = replica.behind(self.first_token);
         let mut gaps = Gaps(Vec::new());
         for (id, turn) in self.turns.iter().enumerate() {
             replica.advance(turn.request.arrival, &mut gaps);
@@ -234,6 +238,7 @@ impl Case {
         let setting = Setting {
             step_time: &step_time,
             scheduler: &self.limits,
+            first_token: self.first_token,
             kv_tokens: self.kv_tokens,
             growth: (self.roofline.tokens_per_step * 256.0).round() as u64,
             order: &order,

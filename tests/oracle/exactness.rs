@@ -2,10 +2,11 @@
 //! every step agree on every picosecond: under any load, memory, limits and mixture of features.
 
 use proptest::prelude::*;
-use sparkgap::engine::{Prefill, Request, Scheduler};
+use sparkgap::engine::{FirstToken, Prefill, Request, Scheduler};
 use sparkgap::hardware::{Precision, Roofline, accelerators, models};
 use sparkgap::rng::{StreamKey, uniform};
 use sparkgap::time::EngineTime;
+use sparkgap::units::{Factor, Seconds};
 
 use crate::drive::{Case, Pace};
 use crate::naive_state::{Fate, Turn};
@@ -117,7 +118,8 @@ fn case(
     draws: &[Draw],
     (lattice, edges): (u64, bool),
 ) -> Case {
-    let mut case = Case { roofline, limits, kv_tokens, turns: Vec::new(), window: 0 };
+    let (turns, first_token) = (Vec::new(), FirstToken::NONE);
+    let mut case = Case { roofline, limits, kv_tokens, first_token, turns, window: 0 };
     for draw in draws {
         case.turns.push(mixture.turn(draw, &case.turns));
     }
@@ -189,6 +191,10 @@ fn paces() -> impl Strategy<Value = (f64, u64)> {
     (prop::sample::select(vec![1.0, 1.7, 2.6]), windows)
 }
 
+fn stack(steps: f64, prompt_token: f64) -> FirstToken {
+    FirstToken { steps: Factor(steps), prompt_token: Seconds(prompt_token) }
+}
+
 fn config(cases: u32, seed: u64) -> ProptestConfig {
     ProptestConfig {
         cases,
@@ -215,6 +221,23 @@ proptest! {
             kinked(tokens_per_step)
         };
         let mut case = case((roofline, limits, kv_tokens), mixture, &draws, (1, true));
+        case.window = window * 1_000_000_000;
+        case.agree();
+    }
+
+    #[test]
+    fn patience_behind_a_serving_stack_agrees(
+        limits in schedulers(),
+        kv_tokens in memories(),
+        (tokens_per_step, window) in paces(),
+        mixture in mixtures(),
+        draws in draws(120),
+        (steps, prompt_token) in (0.0..40.0f64, 0.0..1e-4f64),
+    ) {
+        let mixture = Mixture { patience: true, ..mixture };
+        let replica = (kinked(tokens_per_step), limits, kv_tokens);
+        let mut case = case(replica, mixture, &draws, (1, true));
+        case.first_token = stack(steps, prompt_token);
         case.window = window * 1_000_000_000;
         case.agree();
     }
@@ -279,6 +302,27 @@ fn thousands_of_preemptions_agree() {
         assert!(outcome.totals.preemptions > 1_500, "{:?}", outcome.totals);
         assert!(outcome.totals.abandoned > 1_000, "{:?}", outcome.totals);
         assert!(outcome.totals.found > 0 && outcome.evicted > 10_000, "{:?}", outcome.totals);
+    }
+}
+
+#[test]
+fn users_leave_by_the_first_token_that_they_see() {
+    for (seed, tokens_per_step, prefill) in
+        [(12, 1.0, Prefill::Chunked), (13, 1.7, Prefill::Blocking), (14, 2.6, Prefill::Chunked)]
+    {
+        let mut case = heavy(seed, 4_000, (tokens_per_step, prefill), (5_000, 1.0), (20, 2_000));
+        let before = case.agree().totals.abandoned;
+        case.first_token = stack(22.0, 11e-6);
+        case.window = 250_000_000_000;
+        let outcome = case.agree();
+        assert!(outcome.totals.abandoned > before + 100, "{before}: {:?}", outcome.totals);
+        assert!(outcome.totals.preemptions > 100, "{:?}", outcome.totals);
+        // The stack alone takes longer than some would wait: nobody of them is served.
+        for (turn, fate) in case.turns.iter().zip(&outcome.fates) {
+            let prompt = 11e-6 * f64::from(turn.request.prompt);
+            let impatient = f64::from(turn.request.patience) * 1e-6 < prompt;
+            assert!(!impatient || fate.finish.is_none(), "{turn:?} {fate:?}");
+        }
     }
 }
 

@@ -6,7 +6,7 @@
 
 use std::collections::VecDeque;
 
-use sparkgap::engine::{Prefill, Request, Scheduler};
+use sparkgap::engine::{FirstToken, Prefill, Request, Scheduler};
 use sparkgap::hardware::{KV_UNIT, StepTime, StepWork, TICK_BITS};
 
 use crate::naive_state::{Entry, Fate, Outcome, Sequence, State, Turn, cached_of, deadline};
@@ -19,6 +19,8 @@ pub struct Setting<'a> {
     pub kv_tokens: u64,
     /// Parts of a token that a sequence gains in a decode step.
     pub growth: u64,
+    /// What users wait for a first token beyond it.
+    pub first_token: FirstToken,
     /// Place of every request in the order in which they are released; any where it is empty.
     pub order: &'a [usize],
 }
@@ -42,6 +44,8 @@ impl<'a> Naive<'a> {
             prefilling: None,
             running: Vec::new(),
             cache: Vec::new(),
+            edges: 0,
+            marks: [(0, 0); 2],
             outcome: Outcome { fates, ..Outcome::default() },
         };
         Self { setting, state }
@@ -169,13 +173,18 @@ impl Setting<'_> {
             let last = std::mem::replace(&mut sequence.last_token, state.now);
             state.outcome.gaps.push(state.now - last);
         }
+        state.edges += u64::from(decodes);
+        if !ready.is_empty() {
+            self.mark(state);
+        }
         for mut sequence in ready {
+            let seen = self.seen(state, &sequence);
             let totals = &mut state.outcome.totals;
             if sequence.first_token.is_some() {
                 sequence.done += 1;
                 totals.recomputed_steps += 1;
                 totals.recomputed_prefill += sequence.context - sequence.known;
-            } else if state.now > deadline(&sequence.request) {
+            } else if seen > deadline(&sequence.request) {
                 state.leave(&sequence);
                 continue;
             } else {
@@ -187,6 +196,41 @@ impl Setting<'_> {
             state.running.push(sequence);
         }
         self.release_finished(state);
+    }
+
+    /// Sequences that are not at their end.
+    fn going<'b>(&self, state: &'b State) -> impl Iterator<Item = &'b Sequence> {
+        state.running.iter().filter(|s| s.done < self.total_steps(&s.request))
+    }
+
+    /// Notes that sequences begin to decode: the last two such instants that are at least 32 decode
+    /// steps apart, none of them before everybody was gone.
+    fn mark(&self, state: &mut State) {
+        let now = (state.now, state.edges);
+        if self.going(state).next().is_none() {
+            state.marks = [now; 2];
+        } else if state.edges - state.marks[1].1 >= 32 {
+            state.marks = [state.marks[1], now];
+        }
+    }
+
+    /// When the user of a sequence sees the first token that it has now, at the mean step since
+    /// the earlier mark. What is missing to 32 steps is like the next one.
+    fn seen(&self, state: &State, sequence: &Sequence) -> u64 {
+        let (time, steps) = (state.now - state.marks[0].0, state.edges - state.marks[0].1);
+        let mut next = StepWork { decode: 1, kv: sequence.context * KV_UNIT, ..Default::default() };
+        for other in self.going(state) {
+            next.decode += 1;
+            next.kv += other.context * KV_UNIT + other.steps * self.growth;
+        }
+        let next = self.step_time.ticks(&next) >> TICK_BITS;
+        let missing = 32_u64.saturating_sub(steps);
+        let mean = (time as f64 + missing as f64 * next as f64) / (steps + missing) as f64;
+        let tpot = mean * KV_UNIT as f64 / self.growth as f64;
+        let later = if sequence.request.output > 1 { tpot } else { 0.0 };
+        let FirstToken { steps, prompt_token } = self.first_token;
+        let prompt = prompt_token.0 * 1e12 * f64::from(sequence.request.prompt);
+        state.now + (steps.0 * later + prompt) as u64
     }
 
     fn pass_time(&self, state: &mut State, work: &StepWork) {
@@ -231,6 +275,12 @@ impl Setting<'_> {
                 return;
             }
             let Some(mut head) = self.admit(state, running) else { return };
+            self.mark(state);
+            if self.seen(state, &head) > deadline(&head.request) {
+                head.computed = head.known;
+                state.leave(&head);
+                continue;
+            }
             (head.first_token, head.last_token) = (Some(state.now), state.now);
             head.computed = head.context;
             state.outcome.fates[head.id].first_token = Some(state.now);

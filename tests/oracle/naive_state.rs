@@ -85,6 +85,10 @@ pub struct State {
     pub running: Vec<Sequence>,
     /// Least recently released first.
     pub cache: Vec<Entry>,
+    /// Ends of decode steps so far.
+    pub edges: u64,
+    /// (instant, ends of decode steps by then) at which sequences began to decode.
+    pub marks: [(u64, u64); 2],
     pub outcome: Outcome,
 }
 
@@ -159,7 +163,9 @@ impl State {
         let totals = &mut self.outcome.totals;
         totals.abandoned += 1;
         totals.recomputed_prefill += sequence.computed - sequence.known;
-        totals.sojourn += u128::from(deadline(&sequence.request) - sequence.request.arrival.0);
+        // Who will not see a token in time that is made now is out now.
+        let out = deadline(&sequence.request).min(self.now);
+        totals.sojourn += u128::from(out - sequence.request.arrival.0);
     }
 
     /// A request is done.

@@ -16,7 +16,7 @@ use sparkgap::engine::{
 use sparkgap::hardware::{Roofline, StepTime};
 use sparkgap::rng::StreamKey;
 use sparkgap::time::EngineTime;
-use sparkgap::units::{Bytes, BytesPerSecond, Seconds};
+use sparkgap::units::{Bytes, BytesPerSecond, Factor, Seconds};
 
 use crate::naive::{Naive, Setting};
 use crate::naive_state::Turn;
@@ -45,6 +45,7 @@ impl<'a> Pool<'a> {
         let setting = Setting {
             step_time,
             scheduler: &model.scheduler,
+            first_token: model.first_token,
             kv_tokens: model.kv_tokens,
             growth: (model.roofline.tokens_per_step * 256.0).round() as u64,
             order: &[],
@@ -118,17 +119,21 @@ impl<'a> Pool<'a> {
         steps.map(|(place, replica)| (replica.next_step(), place)).min().unwrap()
     }
 
-    /// Makes one step of a replica; what it has done with it.
-    fn step(&mut self, place: usize) -> Vec<(usize, u64)> {
+    /// Makes one step of a replica; what it has done with it: first token and end of each.
+    fn step(&mut self, place: usize) -> Vec<(usize, u64, u64)> {
         let replica = &mut self.replicas[place];
         let before = replica.so_far().done.len();
         replica.advance(replica.next_step() + 1);
         let seen = replica.so_far();
-        seen.done[before..].iter().map(|id| (*id, seen.fates[*id].finish.unwrap())).collect()
+        let times = |id: &usize| {
+            let fate = seen.fates[*id];
+            (*id, fate.first_token.unwrap(), fate.finish.unwrap())
+        };
+        seen.done[before..].iter().map(times).collect()
     }
 
-    /// Lets every replica run out.
-    fn settle(self, requests: &[Request]) -> Cluster {
+    /// Lets every replica run out; latencies are those behind a serving stack.
+    fn settle(self, requests: &[Request], stack: FirstToken) -> Cluster {
         let mut cluster =
             Cluster { latencies: Latencies::default(), totals: Totals::default(), span: 0 };
         for replica in self.replicas {
@@ -139,13 +144,14 @@ impl<'a> Pool<'a> {
                     continue;
                 };
                 cluster.span = cluster.span.max(finish);
+                let more = beyond(stack, request, first_token, finish);
                 cluster.latencies.finished(&Completion {
                     id: 0,
                     class: 0,
                     counted: request.counted,
                     arrival: request.arrival,
-                    first_token: EngineTime(first_token),
-                    finish: EngineTime(finish),
+                    first_token: EngineTime(first_token + more),
+                    finish: EngineTime(finish + more),
                     prompt: request.prompt,
                     output: request.output,
                     retained: Retained::NONE,
@@ -154,6 +160,13 @@ impl<'a> Pool<'a> {
         }
         cluster
     }
+}
+
+/// What a client waits for a first token beyond the engine, and for all that follow.
+fn beyond(stack: FirstToken, request: &Request, first_token: u64, finish: u64) -> u64 {
+    let tpot = (finish - first_token).checked_div(u64::from(request.output) - 1).unwrap_or(0);
+    let prompt = stack.prompt_token.0 * 1e12 * f64::from(request.prompt);
+    (stack.steps.0 * tpot as f64 + prompt) as u64
 }
 
 /// What becomes of the requests of a cluster.
@@ -204,7 +217,7 @@ fn agree(router: &Router, replicas: u32, requests: u32, rate: f64) -> u64 {
     for (id, request) in all.iter().enumerate() {
         pool.send(id, *request);
     }
-    let expected = pool.settle(&all);
+    let expected = pool.settle(&all, FirstToken::NONE);
     let (latencies, totals) = (outcome.latencies, outcome.totals);
     let told = Cluster { latencies, totals, span: outcome.span.0 };
     assert_eq!(told.totals, expected.totals, "{router:?}");
@@ -238,7 +251,7 @@ fn class(calls: CallShape) -> CallClass {
     }
 }
 
-/// Equal calls of a fixed number of users, each coming back at the instant its call is done.
+/// Equal calls of a fixed number of users, each coming back when he has seen the end of his call.
 fn closed_loop(model: &ReplicaModel, replicas: u32, users: u32, requests: usize) -> Cluster {
     let step_time = StepTime::new(&model.roofline);
     let choice = StreamKey::world(52, 0).stream("routing");
@@ -249,7 +262,7 @@ fn closed_loop(model: &ReplicaModel, replicas: u32, users: u32, requests: usize)
         let (step, place) = pool.next_step();
         let arrival = coming.peek().map_or(u64::MAX, |next| next.0);
         if step.min(arrival) == u64::MAX {
-            return pool.settle(&all);
+            return pool.settle(&all, model.first_token);
         }
         pool.read_report(step.min(arrival));
         if arrival <= step {
@@ -260,10 +273,11 @@ fn closed_loop(model: &ReplicaModel, replicas: u32, users: u32, requests: usize)
             all.push(request);
             continue;
         }
-        for (_, finish) in pool.step(place) {
+        for (id, first_token, finish) in pool.step(place) {
             if left > 0 {
                 left -= 1;
-                coming.push(Reverse(finish));
+                let more = beyond(model.first_token, &all[id], first_token, finish);
+                coming.push(Reverse(finish + more));
             }
         }
     }
@@ -271,18 +285,23 @@ fn closed_loop(model: &ReplicaModel, replicas: u32, users: u32, requests: usize)
 
 #[test]
 fn closed_loops_agree_behind_every_router() {
-    for router in routers(0.0).into_iter().chain(routers(0.25)) {
+    let stack = FirstToken { steps: Factor(6.5), prompt_token: Seconds(11e-6) };
+    let stacks = [(FirstToken::NONE, 70), (stack, 110)];
+    let ways = stacks.into_iter().flat_map(|stack| {
+        routers(0.0).into_iter().chain(routers(0.25)).map(move |router| (router, stack))
+    });
+    for (router, (first_token, concurrency)) in ways {
         // Room for 17 of the 24 calls of a replica when they are as long as they get.
-        let model = replica(router.clone(), 1_900);
+        let model = ReplicaModel { first_token, ..replica(router.clone(), 1_900) };
         let traffic = Traffic {
             classes: vec![class(CallShape::fixed(60, 0.3, 50))],
-            pattern: Pattern::Closed { concurrency: 70 },
+            pattern: Pattern::Closed { concurrency },
             requests: 2_000,
             not_counted: (0.0, 0.0),
         };
         let whole = ClusterModel { replica: model.clone(), replicas: 3, prefill: None };
         let outcome = run_cluster(&whole, &traffic, StreamKey::world(52, 0));
-        let expected = closed_loop(&model, 3, 70, 2_000);
+        let expected = closed_loop(&model, 3, concurrency, 2_000);
         assert_eq!(outcome.decode, expected.totals, "{router:?}");
         assert!(outcome.classes[0].latencies == expected.latencies, "{router:?}");
         assert_eq!(outcome.span.0, expected.span);
@@ -307,8 +326,8 @@ fn apart(model: &ClusterModel, all: &[Request], key: StreamKey) -> (Totals, Clus
         let context = handed.peek().map_or(u64::MAX, |context| context.0.0);
         let now = prefill.0.min(decode.0).min(arrival).min(context);
         if now == u64::MAX {
-            let sums = first.settle(all).totals;
-            return (sums, second.settle(all));
+            let sums = first.settle(all, FirstToken::NONE).totals;
+            return (sums, second.settle(all, FirstToken::NONE));
         }
         first.read_report(now);
         second.read_report(now);
@@ -321,7 +340,7 @@ fn apart(model: &ClusterModel, all: &[Request], key: StreamKey) -> (Totals, Clus
         } else if now == decode.0 {
             second.step(decode.1);
         } else {
-            for (id, finish) in first.step(prefill.1) {
+            for (id, _, finish) in first.step(prefill.1) {
                 let bytes = transfer.bytes_per_token.0 * f64::from(all[id].prompt);
                 let time = EngineTime::from_seconds(bytes / transfer.bandwidth.0).0;
                 let link = &mut links[prefill.1];

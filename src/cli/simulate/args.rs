@@ -9,7 +9,6 @@ use crate::cli::args::Threads;
 use crate::demand::{Interarrival, LengthTable, PrefixHits, TraceFormat};
 use crate::engine::{CallShape, Prefill};
 use crate::hardware::Precision;
-use crate::study::ServingStack;
 use crate::units::{BytesPerSecond, Seconds};
 
 /// Options of `simulate`.
@@ -44,9 +43,10 @@ pub struct SimulateArguments {
     #[command(flatten)]
     pub traffic: TrafficArguments,
     /// Serving stack: what clients wait for a first token beyond the engine's steps, as recorded
-    /// runs of it show: vllm, sglang, trtllm, or none [default: the scenario's, or none]
+    /// runs of it show: vllm, sglang, trtllm, or none [default: the scenario's, or vllm; none for a
+    /// measured step time, which has its own in it]
     #[arg(long, value_name = "NAME", value_parser = read::stack)]
-    pub stack: Option<ServingStack>,
+    pub stack: Option<String>,
     /// Promised time to first token of each call [default: the scenario's, or 1 s]
     #[arg(long, value_name = "TIME", value_parser = read::duration)]
     pub ttft: Option<Seconds>,

@@ -11,8 +11,10 @@ use crate::engine::{
     CallClass, CallMeans, CallShape, ClusterModel, Deployment, FirstToken, LatencyLimits, Layout,
     Patience, Prefill, PrefillPool, ReplicaModel, Router, Scheduler, Transfer,
 };
-use crate::hardware::{MeasuredStepTime, Precision, Provenance, Roofline, accelerators, models};
-use crate::report::DeploymentWords;
+use crate::hardware::{
+    Accelerator, MeasuredStepTime, Precision, Provenance, Roofline, accelerators, models,
+};
+use crate::report::{DeploymentWords, StackSource};
 use crate::scenario::{Scenario, known_names, layout_faults};
 use crate::study::{ServingStack, speed_doubt};
 use crate::units::{BytesPerSecond, Factor, Seconds};
@@ -88,19 +90,42 @@ impl Base {
     }
 }
 
-/// The serving stack asked for, or that of the scenario's deployment.
+/// Serving stack where none is named: the quickest to a first token of those recorded.
+const USUAL_STACK: &str = "vllm";
+
+/// The serving stack asked for, that of the scenario's deployment, or the usual one; and whose it
+/// is.
 pub(in crate::cli) fn stack_of(
-    asked: Option<ServingStack>,
+    asked: Option<&str>,
     base: Option<&Base>,
-) -> Option<ServingStack> {
-    let stated = || {
-        let together = base?.first().2.first_token;
-        // Prefill apart is in no deployment of a scenario: its clients wait as recorded ones do.
-        let apart = ServingStack::named("vllm").map_or(together, |stack| stack.apart);
-        let apart = if together.is_none() { together } else { apart };
-        Some(ServingStack { together, apart })
+) -> (StackSource, ServingStack) {
+    let recorded = |name: &str| match ServingStack::named(name) {
+        Some(stack) => (StackSource::Recorded(name.to_owned()), stack),
+        None => (StackSource::None, ServingStack::default()),
     };
-    asked.or_else(stated)
+    let (Some(base), None) = (base, asked) else { return recorded(asked.unwrap_or(USUAL_STACK)) };
+    let together = base.first().2.first_token;
+    if together.is_none() {
+        return (StackSource::None, ServingStack::default());
+    }
+    // Prefill apart is in no deployment of a scenario: its clients wait as recorded ones do.
+    let apart = recorded(USUAL_STACK).1.apart;
+    (StackSource::Scenario, ServingStack { together, apart })
+}
+
+/// Puts a serving stack on top of the engine's first tokens. A measured step time has that of its
+/// log in it already: there is one on top only where it is asked for.
+pub(super) fn put_on_top(
+    asked: Option<&str>,
+    base: Option<&Base>,
+    (model, words): (&mut ClusterModel, &mut DeploymentWords),
+) {
+    if asked.is_none() && words.stack == StackSource::StepTime {
+        return;
+    }
+    let (source, stack) = stack_of(asked, base);
+    model.replica.first_token = if model.prefill.is_some() { stack.apart } else { stack.together };
+    words.stack = source;
 }
 
 /// The deployment and how it is called.
@@ -120,6 +145,7 @@ pub(super) fn deployment(
                 accelerator: "GPUs".to_owned(),
                 ranks: 1,
                 provenance: Provenance::Stated,
+                stack: StackSource::StepTime,
                 ..DeploymentWords::default()
             },
         ),
@@ -274,20 +300,35 @@ fn priced(
         Some(_) => format!(", links of {} GB/s", link.0 / 1e9),
         None => String::new(),
     };
-    let (provenance, measured) = match layout.measured_on() {
-        Some(date) => (Provenance::Measured, format!(", step time measured on {date}")),
-        None => (accelerator.provenance(), String::new()),
-    };
+    let backed = backed(&layout, accelerator, speed);
     let words = DeploymentWords {
         model: format!("{} in {}", llm.label, format!("{:?}", layout.precision).to_lowercase()),
         accelerator: accelerator.label.clone(),
-        layout: links + &measured,
+        layout: links + &backed.layout,
         ranks,
+        ..backed
+    };
+    Ok((ReplicaModel { kv_tokens, ..replica }, Some(transfer), words))
+}
+
+/// What the step times of a layout rest on: a measurement of it, divided by a software progress of
+/// `speed` since, or the accelerator's.
+fn backed(layout: &Layout, accelerator: &Accelerator, speed: f64) -> DeploymentWords {
+    if let Some(date) = layout.measured_on() {
+        return DeploymentWords {
+            layout: format!(", step time measured on {date}"),
+            provenance: Provenance::Measured,
+            progress: Some(speed),
+            stack: StackSource::StepTime,
+            ..DeploymentWords::default()
+        };
+    }
+    let provenance = accelerator.provenance();
+    DeploymentWords {
         provenance,
         doubt: (provenance != Provenance::Measured).then(|| speed_doubt(accelerator)),
         ..DeploymentWords::default()
-    };
-    Ok((ReplicaModel { kv_tokens, ..replica }, Some(transfer), words))
+    }
 }
 
 fn layout(

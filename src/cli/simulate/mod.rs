@@ -10,12 +10,11 @@ pub use args::{CallLengths, DeploymentArguments, SimulateArguments, TrafficArgum
 use std::path::Path;
 use std::time::Instant;
 
-use self::deployment::{Base, stack_of};
+use self::deployment::{Base, put_on_top};
 use super::progress::{bar, watch_interrupt};
 use super::{Failure, print, use_threads};
 use crate::demand::{PrefixHits, Trace, TraceError, TraceRow};
 use crate::engine::{CallClass, ClusterModel, LONGEST_STEP};
-use crate::hardware::Provenance;
 use crate::report::{DeploymentWords, SimulationReport, simulation_json, simulation_table};
 use crate::study::{
     CLUSTER, LengthSums, Watch, clusters_of, deployment_capacity, mixed_means, replay_deployment,
@@ -35,13 +34,7 @@ pub(super) fn simulate(arguments: &SimulateArguments) -> Result<(), Failure> {
     let means = mixed_means(&classes).ok_or_else(|| Failure::Usage("no calls".to_owned()))?;
     let (mut model, mut words) =
         deployment::deployment(&arguments.deployment, base.as_ref(), &means)?;
-    // A measured step time has the first tokens of its own stack in it.
-    let measured = words.provenance == Provenance::Measured;
-    let stated = base.as_ref().filter(|_| !measured);
-    if let Some(stack) = stack_of(arguments.stack, stated) {
-        let apart = model.prefill.is_some();
-        model.replica.first_token = if apart { stack.apart } else { stack.together };
-    }
+    put_on_top(arguments.stack.as_deref(), base.as_ref(), (&mut model, &mut words));
     words.arrivals = traffic::arrivals(&arguments.traffic);
     keeps_time(&model, &classes, arguments.traffic.trace.is_some())?;
     let stop = watch_interrupt(Failure::Interrupted);

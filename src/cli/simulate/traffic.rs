@@ -118,7 +118,8 @@ fn stay(deployment: &ClusterModel, means: &CallMeans, capacity: &Capacity) -> f6
     let full = capacity.batch * f64::from(deployment.replicas) / capacity.calls_per_second;
     let alone = CallShape::fixed(means.prompt.max(1.0) as u32, 0.0, 1);
     let LoneCall { ttft, tpot } = deployment.replica.lone_call(&alone);
-    full.max(ttft.0 + tpot.0 * means.output)
+    let beyond = deployment.replica.first_token.seconds(means.prompt, full / means.output.max(1.0));
+    (full + beyond).max(ttft.0 + tpot.0 * means.output)
 }
 
 /// What decides how many requests a simulation needs.

@@ -8,7 +8,7 @@ use crate::cli::args::Threads;
 use crate::cli::simulate::{CallLengths, read};
 use crate::demand::Interarrival;
 use crate::hardware::Precision;
-use crate::study::{ServingMode, ServingStack};
+use crate::study::ServingMode;
 use crate::time::FleetTime;
 use crate::units::Seconds;
 
@@ -59,7 +59,7 @@ pub struct SizeArguments {
     /// Serving stack: what clients wait for a first token beyond the engine's steps, as recorded
     /// runs of it show: vllm, sglang, trtllm, or none [default: the scenario's, or vllm]
     #[arg(long, value_name = "NAME", value_parser = read::stack)]
-    pub stack: Option<ServingStack>,
+    pub stack: Option<String>,
     /// Time to first token at the 99th percentile [default: the scenario's, or 1 s]
     #[arg(long, value_name = "TIME", value_parser = promise)]
     pub ttft: Option<Seconds>,

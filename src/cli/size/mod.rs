@@ -16,15 +16,13 @@ use crate::hardware::{Accelerator, Llm, accelerators, models};
 use crate::report::{SizeReport, check_folder, size_csv, size_json, size_table, write_folder};
 use crate::scenario::Scenario;
 use crate::study::{
-    PublishedRatio, ServingMode, ServingStack, SizeQuestion, SizedAccelerator, Sizing,
-    Verification, Watch, best_precision, published_ratio, size, verify_size,
+    PublishedRatio, ServingMode, SizeQuestion, SizedAccelerator, Sizing, Verification, Watch,
+    best_precision, published_ratio, size, verify_size,
 };
 use crate::time::FleetTime;
 
 /// Date of the software where none is given: that of the default scenario's decision.
 const TODAY: f64 = 2026.0 + 11.0 / 12.0;
-/// Serving stack where none is named: the quickest to a first token of those recorded.
-const USUAL_STACK: &str = "vllm";
 /// Repetitions of a verification.
 const REPLICATIONS: u32 = 5;
 /// Added to the seed where a size is verified: far from those of its search.
@@ -70,6 +68,7 @@ pub(super) fn size_load(arguments: &SizeArguments) -> Result<(), Failure> {
         sizings: &sizings,
         checks: &checks,
         published: &published,
+        stack: stack_of(arguments.stack.as_deref(), base.as_ref()).0,
         software: FleetTime::of_decimal_year(year),
         seconds: begun.elapsed().as_secs_f64(),
     };
@@ -181,9 +180,7 @@ fn question<'a>(
         class,
         rate,
         gaps: arguments.arrivals.unwrap_or(Interarrival::Poisson),
-        stack: stack_of(arguments.stack, base)
-            .or_else(|| ServingStack::named(USUAL_STACK))
-            .unwrap_or_default(),
+        stack: stack_of(arguments.stack.as_deref(), base).1,
         modes: if arguments.mode.is_empty() { both } else { arguments.mode.clone() },
         seed: arguments.seed,
     })

@@ -17,13 +17,14 @@ use rand::rngs::ChaCha8Rng;
 
 use super::calls::NONE;
 use super::cluster::Cluster;
+use super::first_token::FirstToken;
 use super::replica::Replica;
 use super::request::{Abandonment, Completion, Observer, Request, Retained};
 use super::router::Routing;
 use super::simulation::Transfer;
 use super::tally::Tally;
 use super::totals::Totals;
-use super::traffic::{Journey, Source, later};
+use super::traffic::{Journey, Source, later, on_the_clock};
 use crate::rng::StreamKey;
 use crate::time::EngineTime;
 
@@ -127,6 +128,8 @@ pub(super) struct Ordered<'a, 's, 't> {
     tally: &'t mut Tally,
     journeys: Vec<Journey>,
     free: Vec<u32>,
+    /// What users wait for a first token, and so for the last one, beyond the replicas.
+    first_token: FirstToken,
     /// Whether what is done on a replica brings new calls about.
     feedback: bool,
     /// By pool, (start of the next step, replica) of every replica that has something to do; the
@@ -149,6 +152,7 @@ impl<'a, 's, 't> Ordered<'a, 's, 't> {
     ) -> Self {
         let second = decode.as_ref().map_or(0, |(pool, _)| pool.replicas);
         let count = entry.replicas + second;
+        let first_token = decode.as_ref().map_or(entry, |(pool, _)| pool).model.first_token;
         let edges = |count: u32| BinaryHeap::with_capacity(count as usize);
         Self {
             entry: Pool::new(entry, key.stream("routing")),
@@ -159,6 +163,7 @@ impl<'a, 's, 't> Ordered<'a, 's, 't> {
             tally,
             journeys: Vec::new(),
             free: Vec::new(),
+            first_token,
             feedback,
             edges: [edges(entry.replicas), edges(second)],
             scheduled: vec![false; count as usize],
@@ -388,7 +393,9 @@ impl<'a, 's, 't> Ordered<'a, 's, 't> {
         // With prefill replicas, the cache that counts is theirs.
         let retained = if self.decode.is_some() { journey.request.retained } else { done.retained };
         self.free.push(done.id);
-        let next = self.source.after(&journey, retained, done.finish);
+        // Users go on when they have seen the last token.
+        let seen = self.first_token.seen(done).finish;
+        let next = self.source.after(&journey, retained, on_the_clock(done.finish, seen));
         self.expect(next);
     }
 
@@ -419,48 +426,4 @@ impl<'a, 's, 't> Ordered<'a, 's, 't> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::super::traffic::{Pattern, Traffic};
-    use super::super::{
-        CallClass, CallShape, FirstToken, LatencyLimits, Prefill, Router, Scheduler,
-    };
-    use super::super::{model::ReplicaModel, tally::Measured};
-    use super::*;
-    use crate::hardware::{Roofline, StepTime};
-    use crate::units::Seconds;
-
-    #[test]
-    fn a_ticket_is_lost_with_its_replica() {
-        let model = ReplicaModel {
-            roofline: Roofline::affine(1e-2, 0.0, 0.0, 0.0),
-            kv_tokens: 10_000,
-            gpus: 1,
-            scheduler: Scheduler { max_sequences: 8, token_budget: 64, prefill: Prefill::Chunked },
-            router: Router::RoundRobin,
-            first_token: FirstToken::NONE,
-        };
-        let limits = LatencyLimits { ttft_p99: Seconds(1.0), tpot_p99: Seconds(1.0) };
-        let (name, calls) = ("chat".to_owned(), CallShape::fixed(100, 0.0, 10));
-        let (share, priority, patience) = (1.0, 0, None);
-        let classes = vec![CallClass { name, share, calls, priority, limits, patience }];
-        let pattern = Pattern::Closed { concurrency: 1 };
-        let traffic = Traffic { classes, pattern, requests: 1, not_counted: (0.0, 0.0) };
-        let key = StreamKey::world(1, 0);
-        let mut source = Source::new(&traffic, key);
-        let mut tally =
-            Tally::new(&traffic.classes, FirstToken::NONE, Measured::Times(0, u64::MAX));
-        let step_time = StepTime::new(&model.roofline);
-        let cluster = Cluster { step_time: &step_time, model: &model, replicas: 2 };
-        let both = (&mut source, &mut tally);
-        let mut ordered = Ordered::new(&cluster, None, true, both, key);
-        let retained = Retained { entry: 3, stamp: 5 };
-        // Of two turns that had their last ones at replica 1, the first is sent to replica 0.
-        for expected in [(0, Retained::NONE), (1, retained)] {
-            let request = Request { retained, ..Request::new(EngineTime(0), 100, 10) };
-            let index = ordered.add(Journey { request, turns: 0, replica: 1, tries: 0 });
-            ordered.arrive(index);
-            let kept = ordered.journeys[index as usize];
-            assert_eq!((kept.replica, kept.request.retained), expected);
-        }
-    }
-}
+mod tests;

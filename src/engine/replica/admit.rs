@@ -57,6 +57,13 @@ impl Replica<'_> {
                 return;
             }
             self.admit(index, observer);
+            self.pace.begin(self.now, self.step, self.calls.decoding() == 0);
+            if self.is_late(&self.calls[index]) {
+                self.abandon(index, observer);
+                self.drop_prefill(index);
+                self.calls.remove(index);
+                continue;
+            }
             let call = &mut self.calls[index];
             call.first_token = self.now;
             observer.first_token(call.id, EngineTime(self.now));

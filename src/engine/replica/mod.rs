@@ -9,16 +9,18 @@
 mod admit;
 mod coast;
 mod gaps;
+mod pace;
 mod step;
 
 use self::gaps::Gaps;
-use super::Scheduler;
+use self::pace::Pace;
 use super::calls::{Call, Calls};
 use super::kv_cache::{BLOCK, BlockGrowth, blocks_of};
 use super::line::Line;
 use super::prefix_cache::PrefixCache;
 use super::request::{Abandonment, Completion, Observer, Request, Retained};
 use super::totals::Totals;
+use super::{FirstToken, Scheduler};
 use crate::hardware::{KV_UNIT, StepTime, TICK_BITS};
 use crate::time::EngineTime;
 
@@ -59,6 +61,9 @@ pub struct Replica<'a> {
     /// Calls whose prompt is done with the step in flight.
     ready: Vec<u32>,
     takes_handed: bool,
+    /// What users wait for a first token beyond it.
+    first_token: FirstToken,
+    pace: Pace,
     gaps: Gaps,
     /// Picoseconds without a step.
     idle: u64,
@@ -93,6 +98,8 @@ impl<'a> Replica<'a> {
             prefilling: None,
             ready: Vec::new(),
             takes_handed: false,
+            first_token: FirstToken::NONE,
+            pace: Pace::default(),
             gaps: Gaps::default(),
             idle: 0,
             bare_steps: 0,
@@ -100,6 +107,12 @@ impl<'a> Replica<'a> {
             counted_until: 0,
             totals: Totals::default(),
         }
+    }
+
+    /// The same behind a serving stack: users lose patience by the first token as they see it.
+    #[must_use]
+    pub fn behind(self, first_token: FirstToken) -> Self {
+        Self { first_token, ..self }
     }
 
     /// Hands over a request; `false` when it could never fit into memory and is rejected.
@@ -279,7 +292,8 @@ impl<'a> Replica<'a> {
         }
     }
 
-    /// Books a user who left at the deadline.
+    /// Books a user who leaves at the deadline. One who will not see a token in time that is made
+    /// now is not served until then.
     fn abandon<O: Observer>(&mut self, index: u32, observer: &mut O) {
         let call = &self.calls[index];
         let (at, arrival) = (call.deadline(), call.arrival);
@@ -289,14 +303,15 @@ impl<'a> Replica<'a> {
             counted: call.counted(),
             at: EngineTime(at),
         });
-        if at < self.counted_until {
-            self.totals.occupancy -= u128::from(self.counted_until - at);
+        let out = at.min(self.now);
+        if out < self.counted_until {
+            self.totals.occupancy -= u128::from(self.counted_until - out);
         } else {
-            self.count_until(at);
+            self.count_until(out);
         }
         self.in_system -= 1;
         self.totals.abandoned += 1;
-        self.totals.sojourn += u128::from(at - arrival);
+        self.totals.sojourn += u128::from(out - arrival);
     }
 
     /// Books a call that is done now and whose memory has been returned.

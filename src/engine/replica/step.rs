@@ -1,9 +1,10 @@
 //! One step: what goes into it, how long it takes, what it finishes.
 
 use super::super::Prefill;
+use super::super::calls::Call;
 use super::super::request::Observer;
 use super::{BELOW, Replica, wrapped};
-use crate::hardware::{DecodeRun, StepWork, TICK_BITS};
+use crate::hardware::{DecodeRun, KV_UNIT, StepWork, TICK_BITS};
 use crate::time::EngineTime;
 
 impl Replica<'_> {
@@ -81,17 +82,43 @@ impl Replica<'_> {
         }
     }
 
+    /// Whether the user of a call that has its first token now has left when he would see it.
+    /// What a serving stack adds by the pace of the call is not known yet: the pace of the
+    /// sequences of late stands in.
+    #[inline]
+    pub(super) fn is_late(&self, call: &Call) -> bool {
+        let deadline = call.deadline();
+        if deadline == u64::MAX || self.first_token.is_none() {
+            return deadline < self.now;
+        }
+        let tpot = if call.output > 1 { self.time_per_token(call) } else { 0.0 };
+        deadline < self.now.saturating_add(self.first_token.beyond(call.prompt, tpot))
+    }
+
+    /// Time of an output token at the pace of late, where `call` joins the batch; picoseconds.
+    fn time_per_token(&self, call: &Call) -> f64 {
+        let present = || {
+            let decode = u64::from(self.calls.decoding()) + 1;
+            let kv = self.kv + self.context_at_start(call) * KV_UNIT;
+            self.step_time.ticks(&StepWork { decode, kv, ..StepWork::default() }) >> TICK_BITS
+        };
+        let step = self.pace.mean(self.now, self.step, present);
+        step * KV_UNIT as f64 / self.step_time.growth() as f64
+    }
+
     /// Gives the calls whose prompt is done their next token and lets them decode.
     #[inline(always)]
     fn start_ready<O: Observer>(&mut self, observer: &mut O) {
+        self.pace.begin(self.now, self.step, self.calls.decoding() == 0);
         for place in 0..self.ready.len() {
             let index = self.ready[place];
+            let late = self.is_late(&self.calls[index]);
             let call = &mut self.calls[index];
             if call.started() {
                 call.done += 1;
                 self.totals.recomputed_steps += 1;
                 self.totals.recomputed_prefill += u64::from(call.start - call.finish);
-            } else if call.deadline() < self.now {
+            } else if late {
                 self.abandon(index, observer);
                 self.drop_prefill(index);
                 self.calls.remove(index);

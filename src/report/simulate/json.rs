@@ -43,6 +43,7 @@ fn deployment(report: &SimulationReport<'_>) -> Value {
         "provenance": report.words.provenance,
         "speed_factor_low": doubt.map(|(low, _)| low),
         "speed_factor_high": doubt.map(|(_, high)| high),
+        "software_progress_since_measured": report.words.progress,
         "gpus": model.gpus(),
         "gpus_per_replica": model.replica.gpus * ranks,
         "attention_ranks_per_replica": ranks,
@@ -52,6 +53,7 @@ fn deployment(report: &SimulationReport<'_>) -> Value {
         "kv_tokens_per_rank": model.replica.kv_tokens,
         "max_sequences_per_rank": scheduler.max_sequences,
         "token_budget_per_rank": scheduler.token_budget,
+        "serving_stack": report.words.stack.key(),
         "first_token_steps": model.replica.first_token.steps.0,
         "first_token_us_per_prompt_token": model.replica.first_token.prompt_token.0 * 1e6,
     })

@@ -12,6 +12,7 @@ use crate::stats::Estimate;
 use crate::study::{Capacity, SimulationOutcome};
 
 use super::rounding::Scale;
+use super::stack::StackSource;
 
 /// How a deployment is called.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -33,6 +34,10 @@ pub struct DeploymentWords {
     /// Factors on the speed of all steps that bound what is believed (10th and 90th percentile);
     /// none where nothing is said about that.
     pub doubt: Option<(f64, f64)>,
+    /// Factor of the software progress since the step time was measured; none where it was not.
+    pub progress: Option<f64>,
+    /// Whose serving stack is on top of the engine's first tokens.
+    pub stack: StackSource,
 }
 
 /// Everything that is told about a simulation.

@@ -179,7 +179,7 @@ fn foundations(report: &SimulationReport<'_>) -> Vec<String> {
         scheduler.token_budget,
         Scale::ONE.value(report.deployment.replica.kv_tokens as f64),
     ));
-    lines.push(report.deployment.replica.first_token.words());
+    lines.push(words.stack.sentence(&report.deployment.replica.first_token));
     if let Some(capacity) = report.capacity {
         let rate = Scale::ONE.value(capacity.calls_per_second);
         lines.push(if capacity.measured {
@@ -225,7 +225,15 @@ fn step_time(words: &DeploymentWords) -> String {
     let range = words.doubt.filter(|(low, high)| low < high).map(|(low, high)| {
         format!("; all steps may run {low:.2} to {high:.2} times as fast (P10 to P90)")
     });
-    format!("Step time: {what}{}.", range.unwrap_or_default())
+    let progress = words.progress.filter(|factor| (factor - 1.0).abs() >= 0.005).map(|factor| {
+        let what = match factor {
+            factor if factor > 1.0 => "times the software progress since",
+            _ => "with the older software of the date",
+        };
+        format!(", {what}: {factor:.2} times as fast")
+    });
+    let (progress, range) = (progress.unwrap_or_default(), range.unwrap_or_default());
+    format!("Step time: {what}{progress}{range}.")
 }
 
 fn sample(report: &SimulationReport<'_>) -> String {

@@ -35,6 +35,7 @@ pub fn size_json(report: &SizeReport<'_>) -> String {
             "output_tokens_mean": means.output,
             "slo_ttft_p99_ms": limits.ttft_p99.0 * 1e3,
             "slo_tpot_p99_ms": limits.tpot_p99.0 * 1e3,
+            "serving_stack": report.stack.key(),
             "first_token_steps": question.stack.together.steps.0,
             "first_token_steps_apart": question.stack.apart.steps.0,
             "first_token_us_per_prompt_token": question.stack.together.prompt_token.0 * 1e6,

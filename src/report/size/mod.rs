@@ -8,6 +8,7 @@ pub use table::size_table;
 
 use crate::hardware::Provenance;
 use crate::report::rounding::{Scale, given};
+use crate::report::stack::StackSource;
 use crate::study::{
     PublishedRatio, Refusal, SizeCost, SizeQuestion, SizedAccelerator, SizedDeployment, Sizing,
     Verification, size_cost,
@@ -25,6 +26,8 @@ pub struct SizeReport<'a> {
     pub checks: &'a [Option<Verification>],
     /// Computed over published throughput of the model, in the same order.
     pub published: &'a [Option<PublishedRatio>],
+    /// Whose serving stack is on top of the engine's first tokens.
+    pub stack: StackSource,
     /// Date of the software.
     pub software: FleetTime,
     /// Seconds from begin to end: they differ from run to run.

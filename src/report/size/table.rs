@@ -243,7 +243,7 @@ fn stack(report: &SizeReport<'_>) -> String {
         return own;
     }
     let others = if own.is_empty() { "" } else { " Elsewhere: " };
-    own + others + &stack.together.words() + &apart
+    own + others + &report.stack.sentence(&stack.together) + &apart
 }
 
 /// The limits on the sequences of replicas.
