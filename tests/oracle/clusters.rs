@@ -112,7 +112,7 @@ fn replicas_that_nothing_comes_back_to_need_not_stop_for_each_other() {
             model.replica.scheduler.prefill = prefill;
             // Half of the patience of those who are not patient. A load report counts out users
             // who leave after it in the step in flight, if their contexts are known by then, which
-            // is earlier in one of the two: where many leave late, routers that read reports differ.
+            // is earlier in one of the two: with many late ones, routers that read reports differ.
             let reads = matches!(router, Router::PowerOfTwo(_) | Router::SessionAffinity(_));
             if !reads || timeout > 1.0 {
                 model.replica.first_token = stack(12.0, 11e-6);
