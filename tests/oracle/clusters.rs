@@ -110,8 +110,13 @@ fn replicas_that_nothing_comes_back_to_need_not_stop_for_each_other() {
         for (timeout, prefill) in [(4_000.0, Prefill::Chunked), (0.4, Prefill::Blocking)] {
             let mut model = cluster(router.clone(), 5);
             model.replica.scheduler.prefill = prefill;
-            // Half of the patience of those who are not patient.
-            model.replica.first_token = stack(12.0, 11e-6);
+            // Half of the patience of those who are not patient. A load report counts out users
+            // who leave after it in the step in flight, if their contexts are known by then, which
+            // is earlier in one of the two: with many late ones, routers that read reports differ.
+            let reads = matches!(router, Router::PowerOfTwo(_) | Router::SessionAffinity(_));
+            if !reads || timeout > 1.0 {
+                model.replica.first_token = stack(12.0, 11e-6);
+            }
             let transfer = Transfer {
                 bytes_per_token: Bytes(100e3),
                 bandwidth: BytesPerSecond(2e9),

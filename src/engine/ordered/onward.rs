@@ -3,7 +3,9 @@
 //!
 //! Prefill then goes ahead of decode, and a context is routed as soon as it is known to be the next
 //! one and that no load report comes before it. Decode replicas run from report to report without a
-//! stop for each other. Equal bit for bit to running all replicas in the order of their steps.
+//! stop for each other. Equal bit for bit to running all replicas in the order of their steps, but
+//! for one thing: a load report may count a user in or out whose context arrives and whose patience
+//! ends in the step in flight, the latter after the report.
 
 use std::cmp::Reverse;
 
