@@ -57,7 +57,9 @@ impl Replica<'_> {
                 return;
             }
             self.admit(index, observer);
-            self.pace.begin(self.now, self.step, self.calls.decoding() == 0);
+            if self.paced {
+                self.pace.begin(self.now, self.step, self.calls.decoding() == 0);
+            }
             if self.is_late(&self.calls[index]) {
                 self.abandon(index, observer);
                 self.drop_prefill(index);

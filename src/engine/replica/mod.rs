@@ -63,6 +63,8 @@ pub struct Replica<'a> {
     takes_handed: bool,
     /// What users wait for a first token beyond it.
     first_token: FirstToken,
+    /// Whether that goes by their pace, which is looked at only then.
+    paced: bool,
     pace: Pace,
     gaps: Gaps,
     /// Picoseconds without a step.
@@ -99,6 +101,7 @@ impl<'a> Replica<'a> {
             ready: Vec::new(),
             takes_handed: false,
             first_token: FirstToken::NONE,
+            paced: false,
             pace: Pace::default(),
             gaps: Gaps::default(),
             idle: 0,
@@ -112,7 +115,7 @@ impl<'a> Replica<'a> {
     /// The same behind a serving stack: users lose patience by the first token as they see it.
     #[must_use]
     pub fn behind(self, first_token: FirstToken) -> Self {
-        Self { first_token, ..self }
+        Self { first_token, paced: first_token.steps.0 > 0.0, ..self }
     }
 
     /// Hands over a request; `false` when it could never fit into memory and is rejected.

@@ -109,7 +109,9 @@ impl Replica<'_> {
     /// Gives the calls whose prompt is done their next token and lets them decode.
     #[inline(always)]
     fn start_ready<O: Observer>(&mut self, observer: &mut O) {
-        self.pace.begin(self.now, self.step, self.calls.decoding() == 0);
+        if self.paced {
+            self.pace.begin(self.now, self.step, self.calls.decoding() == 0);
+        }
         for place in 0..self.ready.len() {
             let index = self.ready[place];
             let late = self.is_late(&self.calls[index]);
