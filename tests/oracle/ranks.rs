@@ -230,7 +230,7 @@ fn one_rank_stands_for_all_of_them() {
     ];
     for (router, ranks, calls) in cases {
         for (ratio, _) in compare(&router, ranks, &calls, &[0.3, 0.6, 0.9]) {
-            assert!((ratio - 1.0).abs() < 0.05, "{router:?} {ranks}: {ratio}");
+            assert!((ratio - 1.0).abs() < 0.07, "{router:?} {ranks}: {ratio}");
         }
         let (_, full) = compare(&router, ranks, &calls, &[100.0])[0];
         assert!((full - 1.0).abs() < 0.06, "{router:?} {ranks}: {full}");

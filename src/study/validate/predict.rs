@@ -26,10 +26,13 @@ const TOKEN_BUDGET: u32 = 8_192;
 /// What a run measured, or should have.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Latencies {
-    /// Mean time to first token, seconds.
+    /// Mean time to first token as clients see it, seconds.
     pub ttft: f64,
     /// Mean time per output token, seconds.
     pub tpot: f64,
+    /// What the serving stack adds to a call of the nominal length at that pace: a part of `ttft`,
+    /// seconds.
+    pub beyond: f64,
 }
 
 /// Lengths of the calls of a run: InferenceX draws them uniformly from 0.8 times the nominal length
@@ -61,7 +64,7 @@ fn replica(
     workers: &Workers,
     accelerator: &Accelerator,
     llm: &Llm,
-    (prefills, speed): (bool, f64),
+    (prefills, speed, first_token): (bool, f64, FirstToken),
 ) -> Option<ReplicaModel> {
     // SGLang computes prompts in steps of their own unless told otherwise.
     let blocking = run.backend == "sglang" || run.prefill.is_some();
@@ -77,7 +80,7 @@ fn replica(
         layouts: BTreeMap::new(),
         scheduler,
         router: Router::LeastLoaded(Seconds(0.0)),
-        first_token: FirstToken::NONE,
+        first_token,
         source: None,
         as_of: None,
     };
@@ -101,15 +104,17 @@ fn equal_parts((decode, prefill): (u32, u32), concurrency: u32) -> u32 {
     (1..=decode.max(1)).rev().find(divides).unwrap_or(1)
 }
 
-/// The latencies of a run by the engine; `None` where the weights do not fit.
+/// The latencies of a run by the engine behind a serving stack, for which users wait before they
+/// send the next call; `None` where the weights do not fit.
 #[must_use]
 pub fn predict(
     run: &MeasuredRun,
     accelerator: &Accelerator,
     llm: &Llm,
     tokens_per_step: f64,
+    stack: FirstToken,
 ) -> Option<Latencies> {
-    predict_at_speed(run, accelerator, llm, tokens_per_step, 1.0)
+    predict_at_speed(run, accelerator, llm, tokens_per_step, (1.0, stack))
 }
 
 /// The same with all step times divided by `speed`.
@@ -118,7 +123,7 @@ pub(super) fn predict_at_speed(
     accelerator: &Accelerator,
     llm: &Llm,
     tokens_per_step: f64,
-    speed: f64,
+    (speed, stack): (f64, FirstToken),
 ) -> Option<Latencies> {
     let llm = served(run, llm, tokens_per_step);
     let ranks = |workers: &Workers| workers.count * workers.layout.attention_ranks.unwrap_or(1);
@@ -127,7 +132,7 @@ pub(super) fn predict_at_speed(
     let concurrency = (f64::from(run.concurrency) / f64::from(parts)).round().max(1.0) as u32;
     let prefill = match &run.prefill {
         Some(workers) => Some(PrefillPool {
-            replica: replica(run, workers, accelerator, &llm, (true, speed))?,
+            replica: replica(run, workers, accelerator, &llm, (true, speed, FirstToken::NONE))?,
             replicas: counts.1 / parts,
             transfer: Transfer {
                 bytes_per_token: Bytes(llm.kv_per_token.0),
@@ -138,7 +143,7 @@ pub(super) fn predict_at_speed(
         None => None,
     };
     let deployment = ClusterModel {
-        replica: replica(run, &run.decode, accelerator, &llm, (false, speed))?,
+        replica: replica(run, &run.decode, accelerator, &llm, (false, speed, stack))?,
         replicas: counts.0 / parts,
         prefill,
     };
@@ -159,5 +164,6 @@ pub(super) fn predict_at_speed(
     };
     let left = run_cluster(&deployment, &traffic, StreamKey::world(1, 0));
     let latencies = &left.classes[0].latencies;
-    Some(Latencies { ttft: latencies.ttft.mean() * 1e-12, tpot: latencies.tpot.mean() * 1e-12 })
+    let (ttft, tpot) = (latencies.ttft.mean() * 1e-12, latencies.tpot.mean() * 1e-12);
+    Some(Latencies { ttft, tpot, beyond: stack.seconds(f64::from(run.prompt), tpot) })
 }
