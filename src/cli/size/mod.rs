@@ -17,7 +17,7 @@ use crate::report::{SizeReport, check_folder, size_csv, size_json, size_table, w
 use crate::scenario::Scenario;
 use crate::study::{
     PublishedRatio, ServingMode, ServingStack, SizeQuestion, SizedAccelerator, Sizing,
-    Verification, Watch, best_precision, published_ratio, size, verify_size,
+    Verification, Watch, best_precision, later_promises, published_ratio, size, verify_size,
 };
 use crate::time::FleetTime;
 
@@ -25,8 +25,6 @@ use crate::time::FleetTime;
 const TODAY: f64 = 2026.0 + 11.0 / 12.0;
 /// Serving stack where none is named: the quickest to a first token of those recorded.
 const USUAL_STACK: &str = "vllm";
-/// Repetitions of a verification.
-const REPLICATIONS: u32 = 5;
 /// Added to the seed where a size is verified: far from those of its search.
 const FRESH: u64 = 1_000_003;
 
@@ -65,14 +63,19 @@ pub(super) fn size_load(arguments: &SizeArguments) -> Result<(), Failure> {
     let sizings = sizings.ok_or(Failure::Interrupted)?;
     let checks = checks(arguments, &question, &sizings, watch)?;
     let published = published(&question, &sizings, name);
-    let report = SizeReport {
+    let mut report = SizeReport {
         question: &question,
         sizings: &sizings,
         checks: &checks,
         published: &published,
+        named: &arguments.accelerator,
+        later: &[],
         software: FleetTime::of_decimal_year(year),
-        seconds: begun.elapsed().as_secs_f64(),
+        seconds: 0.0,
     };
+    let later = report.cheapest().map(|place| later_promises(&question, place, watch));
+    let later = later.unwrap_or(Some(Vec::new())).ok_or(Failure::Interrupted)?;
+    (report.later, report.seconds) = (&later, begun.elapsed().as_secs_f64());
     if let Some(out) = &arguments.out {
         let files =
             [("sizes.csv", size_csv(&report)), ("size.json", size_json(&report).into_bytes())];
@@ -115,7 +118,6 @@ fn checks(
         return Ok(vec![None; sizings.len()]);
     }
     let progress = bar(sizings.len() as u64, "verifying", arguments.json);
-    let replications = arguments.replications.unwrap_or(REPLICATIONS);
     let seed = arguments.seed.wrapping_add(FRESH);
     let mut checks = Vec::new();
     for sizing in sizings {
@@ -123,7 +125,7 @@ fn checks(
             return Err(Failure::Interrupted);
         }
         let sized = sizing.as_ref().ok();
-        checks.push(sized.map(|sized| verify_size(question, sized, replications, seed)));
+        checks.push(sized.map(|sized| verify_size(question, sized, arguments.replications, seed)));
         progress.inc(1);
     }
     progress.finish_and_clear();
