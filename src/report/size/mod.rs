@@ -200,7 +200,8 @@ impl SizeReport<'_> {
         let whole = offers.iter().min_by(|a, b| in_units(a).total_cmp(&in_units(b)));
         if let Some(row) = whole.filter(|row| in_units(row) < in_units(first)) {
             text += &format!(
-                " Where whole units are rented for this load alone it is {} of {} at {} USD per                  hour; on {} they cost {}.",
+                " Where whole units are rented for this load alone it is {} of {} at {} USD per \
+                 hour; on {} they cost {}.",
                 counted(row.cost.units, "unit"),
                 row.on.accelerator.label,
                 short(in_units(row)),

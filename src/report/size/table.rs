@@ -274,8 +274,9 @@ fn foundations(report: &SizeReport<'_>, rows: &[Row<'_>]) -> Vec<String> {
     );
     lines.push(
         "GPUs from, to: sizes that the sample leaves open, and by the error of the step times \
-         (10th to 90th percentile). Published: throughputs of this model there by others; computed / that: what the program makes of \
-         them, median and range, above 1 where it is too fast (docs/size.md)."
+         (10th to 90th percentile). Published: throughputs of this model there by others; \
+         computed / that: what the program makes of them, median and range, above 1 where it is \
+         too fast (docs/size.md)."
             .to_owned(),
     );
     if rows.iter().any(|row| row.undelivered) {

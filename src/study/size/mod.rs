@@ -216,8 +216,8 @@ pub struct LaterPromise {
 /// Promises that are tried besides the one that was asked for, as multiples of it.
 const LATER: [f64; 3] = [1.25, 1.5, 2.0];
 
-/// What the promise for TTFT costs: sizes of the load on the question's accelerator `place` at 1.25,
-/// 1.5 and 2 times the promise, by the same search. `None` when `watch` stopped it.
+/// What the promise for TTFT costs: sizes of the load on the question's accelerator `place` at
+/// 1.25, 1.5 and 2 times the promise, by the same search. `None` when `watch` stopped it.
 ///
 /// # Panics
 /// When there is no such accelerator, and when the books of a replica do not balance: a defect of
