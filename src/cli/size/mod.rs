@@ -16,8 +16,9 @@ use crate::hardware::{Accelerator, Llm, accelerators, models};
 use crate::report::{SizeReport, check_folder, size_csv, size_json, size_table, write_folder};
 use crate::scenario::Scenario;
 use crate::study::{
-    PublishedRatio, ServingMode, ServingStack, SizeQuestion, SizedAccelerator, Sizing,
-    Verification, Watch, best_precision, later_promises, published_ratio, size, verify_size,
+    PublishedRatio, ServingMode, ServingStack, SizeQuestion, SizedAccelerator, SizedDeployment,
+    Sizing, Verification, Watch, best_precision, later_promises, published_ratio, size,
+    verify_size,
 };
 use crate::time::FleetTime;
 
@@ -73,7 +74,10 @@ pub(super) fn size_load(arguments: &SizeArguments) -> Result<(), Failure> {
         software: FleetTime::of_decimal_year(year),
         seconds: 0.0,
     };
-    let later = report.cheapest().map(|place| later_promises(&question, place, watch));
+    // A later first token saves nothing where it is not what binds.
+    let bound = |place: &usize| sizings[*place].as_ref().is_ok_and(SizedDeployment::waits_bind);
+    let place = report.cheapest().filter(bound);
+    let later = place.map(|place| later_promises(&question, place, watch));
     let later = later.unwrap_or(Some(Vec::new())).ok_or(Failure::Interrupted)?;
     (report.later, report.seconds) = (&later, begun.elapsed().as_secs_f64());
     if let Some(out) = &arguments.out {

@@ -154,6 +154,14 @@ pub struct SizedDeployment {
     pub model: ClusterModel,
 }
 
+impl SizedDeployment {
+    /// Whether it is the promise for TTFT that keeps one of its kinds of replica from being fewer.
+    #[must_use]
+    pub fn waits_bind(&self) -> bool {
+        self.limit == SizeLimit::Ttft || self.prefill_limit == Some(SizeLimit::Ttft)
+    }
+}
+
 /// Why an accelerator cannot serve the load at any size.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Refusal {
