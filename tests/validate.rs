@@ -4,7 +4,6 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use assert_cmd::Command;
-use sparkgap::engine::FirstToken;
 use sparkgap::hardware::{Provenance, accelerators, models};
 use sparkgap::study::{
     EFFICIENCY_COEFFICIENTS, FittedCoefficients, Row, STEP_COEFFICIENTS, errors_of, fit_error,
@@ -33,7 +32,7 @@ fn a_lone_call_takes_what_the_roofline_says() {
     h100.efficiency.layer_overhead = Seconds(50e-6);
     h100.efficiency.sequence_overhead = Seconds(10e-6);
     let llm = &models()["llama_8b"];
-    let said = predict(&runs[0], &h100, llm, 1.0, FirstToken::NONE).unwrap();
+    let said = predict(&runs[0], &h100, llm, 1.0).unwrap();
     // One GPU: no collectives. 32 layers of 50 us, a sequence of 10 us, 8.03 GB of weights and the
     // context of 1,000 to 1,099 tokens of 65,536 B.
     let bandwidth = 3.35e12 * h100.efficiency.memory.0;
@@ -55,15 +54,14 @@ fn errors_are_predicted_over_measured() {
     let shipped = FittedCoefficients::shipped().values().unwrap();
     let error = errors_of(&rows, &shipped)[0].expect("the weights fit");
     let h100 = shipped.apply("h100", &accelerators()["h100"]);
-    let said = predict(&runs[0], &h100, rows[0].llm, 1.0, FirstToken::NONE).unwrap();
+    let said = predict(&runs[0], &h100, rows[0].llm, 1.0).unwrap();
     assert!((error.tpot - (said.tpot / 10e-3).ln()).abs() < 1e-12);
     let ttft = said.ttft
         + shipped.get("first_token_steps.undated") * said.tpot
         + shipped.get("prompt_overhead") * 1_000.0;
-    // The engine counts in picoseconds.
-    assert!((error.ttft - (ttft / 50e-3).ln()).abs() < 1e-9);
+    assert!((error.ttft - (ttft / 50e-3).ln()).abs() < 1e-12);
     let rate = 101.0 / (ttft + 100.0 * said.tpot);
-    assert!((error.throughput - (rate / 90.0).ln()).abs() < 1e-9);
+    assert!((error.throughput - (rate / 90.0).ln()).abs() < 1e-12);
 }
 
 #[test]

@@ -42,8 +42,9 @@ pub use simulate::{
     WorkloadOutcome, clusters_of, replay_deployment, simulate_deployment,
 };
 pub use size::{
-    FACILITY_PUE, Observed, Refusal, SizeCost, SizeLimit, SizeQuestion, SizedAccelerator,
-    SizedDeployment, Sizing, Verification, installed_units, size, size_cost, verify_size,
+    FACILITY_PUE, LaterPromise, Observed, Refusal, SizeCost, SizeLimit, SizeQuestion,
+    SizedAccelerator, SizedDeployment, Sizing, Verdict, Verification, installed_units,
+    later_promises, size, size_cost, verify_size,
 };
 pub use sweep::{
     Axis, Combine, Heatmap, Patch, Step, Sweep, SweepError, SweepFailure, SweepOutcome, SweepPoint,

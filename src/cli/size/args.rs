@@ -67,10 +67,10 @@ pub struct SizeArguments {
     /// 50 ms]
     #[arg(long, value_name = "TIME", value_parser = promise)]
     pub tpot: Option<Seconds>,
-    /// Simulate every size at the whole load on fresh seeds; exit code 3 where one does not hold
+    /// Simulate every size at the whole load on fresh seeds; exit code 3 where one is not verified
     #[arg(long)]
     pub verify: bool,
-    /// Independent repetitions of that [default: 5]
+    /// Independent repetitions of that [default: as many as it takes to tell, at least 5]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(2..=1_000),
           requires = "verify")]
     pub replications: Option<u32>,

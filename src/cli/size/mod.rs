@@ -16,15 +16,13 @@ use crate::hardware::{Accelerator, Llm, accelerators, models};
 use crate::report::{SizeReport, check_folder, size_csv, size_json, size_table, write_folder};
 use crate::scenario::Scenario;
 use crate::study::{
-    PublishedRatio, ServingMode, SizeQuestion, SizedAccelerator, Sizing, Verification, Watch,
-    best_precision, published_ratio, size, verify_size,
+    PublishedRatio, ServingMode, SizeQuestion, SizedAccelerator, SizedDeployment, Sizing,
+    Verification, Watch, best_precision, later_promises, published_ratio, size, verify_size,
 };
 use crate::time::FleetTime;
 
 /// Date of the software where none is given: that of the default scenario's decision.
 const TODAY: f64 = 2026.0 + 11.0 / 12.0;
-/// Repetitions of a verification.
-const REPLICATIONS: u32 = 5;
 /// Added to the seed where a size is verified: far from those of its search.
 const FRESH: u64 = 1_000_003;
 
@@ -63,15 +61,23 @@ pub(super) fn size_load(arguments: &SizeArguments) -> Result<(), Failure> {
     let sizings = sizings.ok_or(Failure::Interrupted)?;
     let checks = checks(arguments, &question, &sizings, watch)?;
     let published = published(&question, &sizings, name);
-    let report = SizeReport {
+    let mut report = SizeReport {
         question: &question,
         sizings: &sizings,
         checks: &checks,
         published: &published,
         stack: stack_of(arguments.stack.as_deref(), base.as_ref()).0,
+        named: &arguments.accelerator,
+        later: &[],
         software: FleetTime::of_decimal_year(year),
-        seconds: begun.elapsed().as_secs_f64(),
+        seconds: 0.0,
     };
+    // A later first token saves nothing where it is not what binds.
+    let bound = |place: &usize| sizings[*place].as_ref().is_ok_and(SizedDeployment::waits_bind);
+    let place = report.cheapest().filter(bound);
+    let later = place.map(|place| later_promises(&question, place, watch));
+    let later = later.unwrap_or(Some(Vec::new())).ok_or(Failure::Interrupted)?;
+    (report.later, report.seconds) = (&later, begun.elapsed().as_secs_f64());
     if let Some(out) = &arguments.out {
         let files =
             [("sizes.csv", size_csv(&report)), ("size.json", size_json(&report).into_bytes())];
@@ -118,7 +124,6 @@ fn checks(
         return Ok(vec![None; sizings.len()]);
     }
     let progress = bar(sizings.len() as u64, "verifying", arguments.json);
-    let replications = arguments.replications.unwrap_or(REPLICATIONS);
     let seed = arguments.seed.wrapping_add(FRESH);
     let mut checks = Vec::new();
     for sizing in sizings {
@@ -126,7 +131,7 @@ fn checks(
             return Err(Failure::Interrupted);
         }
         let sized = sizing.as_ref().ok();
-        checks.push(sized.map(|sized| verify_size(question, sized, replications, seed)));
+        checks.push(sized.map(|sized| verify_size(question, sized, arguments.replications, seed)));
         progress.inc(1);
     }
     progress.finish_and_clear();

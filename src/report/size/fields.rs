@@ -3,12 +3,12 @@
 
 use serde_json::{Value, json};
 
-use super::{Row, SizeReport};
+use super::{Row, SizeReport, kept, verified};
 use crate::stats::Estimate;
 use crate::study::{FACILITY_PUE, SizedAccelerator, Verification};
 
 /// Version of the names and meanings of the fields.
-const SCHEMA: u32 = 1;
+const SCHEMA: u32 = 2;
 
 type Fields = Vec<(&'static str, Value)>;
 
@@ -21,11 +21,20 @@ pub fn size_json(report: &SizeReport<'_>) -> String {
     let object = |fields: Fields| {
         Value::Object(fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
     };
+    let later: Vec<Value> = report
+        .later
+        .iter()
+        .map(|later| json!({ "ttft_p99_ms": later.ttft.0 * 1e3, "gpus": later.gpus }))
+        .collect();
+    let on = report.cheapest().filter(|_| !later.is_empty());
+    let on = on.map(|place| question.accelerators[place].name);
+    let later = json!({ "accelerator": on, "sizes": later });
     let whole = json!({
         "schema_version": SCHEMA,
         "version": env!("CARGO_PKG_VERSION"),
         "finding": report.finding(),
         "warnings": report.warnings(),
+        "what_the_slo_costs": later,
         "question": {
             "model": question.llm.label,
             "requests_per_s": question.rate,
@@ -80,7 +89,7 @@ fn all(report: &SizeReport<'_>) -> Vec<Fields> {
     let mut names: Vec<&'static str> = Vec::new();
     let mut list: Vec<Fields> = Vec::new();
     for row in &rows {
-        let mut fields = named(row.on, None);
+        let mut fields = named(report, row.on, None);
         fields.extend(size_of(row));
         fields.extend(cost_of(row));
         fields.extend(check_of(row.check));
@@ -89,18 +98,19 @@ fn all(report: &SizeReport<'_>) -> Vec<Fields> {
         list.push(fields);
     }
     for (on, reason) in refused {
-        let known = named(on, Some(reason));
+        let known = named(report, on, Some(reason));
         let rest = names.iter().skip(known.len()).map(|name| (*name, Value::Null));
         list.push(known.into_iter().chain(rest).collect());
     }
     list
 }
 
-fn named(on: &SizedAccelerator<'_>, refusal: Option<String>) -> Fields {
+fn named(report: &SizeReport<'_>, on: &SizedAccelerator<'_>, refusal: Option<String>) -> Fields {
     vec![
         ("accelerator", json!(on.name)),
         ("label", json!(on.accelerator.label)),
         ("available", json!(on.accelerator.available.to_string())),
+        ("delivered", json!(on.accelerator.available <= report.software)),
         ("provenance", json!(on.provenance())),
         ("refusal", json!(refusal)),
     ]
@@ -110,14 +120,17 @@ fn size_of(row: &Row<'_>) -> Fields {
     let (sized, seen) = (row.sized, &row.sized.seen);
     let entry = sized.prefill_layout.as_ref();
     let beyond = sized.model.replica.first_token;
-    let factor = row.on.fit_error_factor();
-    let gpus = sized.gpus as f64;
+    let (low, high) = row.between();
     let error = |of: Estimate| json!(of.standard_error);
     let milliseconds = |seconds: f64| json!(seconds * 1e3);
     vec![
         ("gpus", json!(sized.gpus)),
-        ("gpus_low", json!(factor.map(|factor| gpus / factor))),
-        ("gpus_high", json!(factor.map(|factor| gpus * factor))),
+        ("gpus_low", json!(low)),
+        ("gpus_high", json!(high)),
+        ("gpus_sampled_low", json!(sized.sampled.0)),
+        ("gpus_sampled_high", json!(sized.sampled.1)),
+        ("fit_error_factor", json!(row.on.fit_error_factor())),
+        ("step_time_divided_by", json!(row.on.speed)),
         ("mode", json!(if entry.is_some() { "disaggregated" } else { "aggregated" })),
         ("precision", json!(sized.layout.precision)),
         ("gpus_per_replica", json!(sized.layout.gpus)),
@@ -175,9 +188,9 @@ fn published_of(row: &Row<'_>) -> Fields {
 fn check_of(check: Option<&Verification>) -> Fields {
     let seen = check.map(|check| &check.seen);
     let of = |read: fn(&Verification) -> f64| json!(check.map(read));
-    let fewer = |index: usize| json!(check.and_then(|check| Some(check.fewer[index]?.holds())));
+    let fewer = |index: usize| json!(check.and_then(|check| Some(kept(check.fewer[index]?))));
     vec![
-        ("verified", json!(check.map(Verification::verified))),
+        ("verification", json!(check.map(|check| verified(check.verdict)))),
         ("verified_attainment_share", of(|check| check.seen.attainment.mean)),
         ("verified_attainment_share_se", of(|check| check.seen.attainment.standard_error)),
         ("verified_ttft_p99_ms", of(|check| check.seen.ttft_p99.mean * 1e3)),
@@ -185,8 +198,8 @@ fn check_of(check: Option<&Verification>) -> Fields {
         ("verified_tpot_p99_ms", of(|check| check.seen.tpot_p99.mean * 1e3)),
         ("verified_tpot_p99_ms_se", of(|check| check.seen.tpot_p99.standard_error * 1e3)),
         ("verified_requests", json!(seen.map(|seen| seen.counted))),
-        ("one_replica_fewer_holds", fewer(0)),
-        ("one_prefill_replica_fewer_holds", fewer(1)),
+        ("one_replica_fewer", fewer(0)),
+        ("one_prefill_replica_fewer", fewer(1)),
         ("clusters", json!(check.map(|check| check.clusters.0))),
         ("clusters_simulated", json!(check.map(|check| check.clusters.1))),
     ]

@@ -10,8 +10,8 @@ use crate::hardware::Provenance;
 use crate::report::rounding::{Scale, given};
 use crate::report::stack::StackSource;
 use crate::study::{
-    PublishedRatio, Refusal, SizeCost, SizeQuestion, SizedAccelerator, SizedDeployment, Sizing,
-    Verification, size_cost,
+    LaterPromise, PublishedRatio, Refusal, SizeCost, SizeQuestion, SizedAccelerator,
+    SizedDeployment, Sizing, Verdict, Verification, size_cost,
 };
 use crate::time::FleetTime;
 
@@ -28,6 +28,10 @@ pub struct SizeReport<'a> {
     pub published: &'a [Option<PublishedRatio>],
     /// Whose serving stack is on top of the engine's first tokens.
     pub stack: StackSource,
+    /// Names of accelerators that were asked for one by one: whether they are delivered or not.
+    pub named: &'a [String],
+    /// Of the accelerator of [`SizeReport::cheapest`], its sizes at later promises for TTFT.
+    pub later: &'a [LaterPromise],
     /// Date of the software.
     pub software: FleetTime,
     /// Seconds from begin to end: they differ from run to run.
@@ -41,6 +45,48 @@ struct Row<'a> {
     cost: SizeCost,
     check: Option<&'a Verification>,
     published: Option<PublishedRatio>,
+    /// Not yet delivered at the date of the software.
+    undelivered: bool,
+    /// Whether the finding may name it: delivered, asked for by name, or none is.
+    offered: bool,
+}
+
+impl Row<'_> {
+    /// Its size and what a token costs.
+    fn words(&self) -> String {
+        format!(
+            "{} of {}, {} USD per million output tokens ({})",
+            counted(self.sized.gpus, "GPU"),
+            self.on.accelerator.label,
+            short(self.cost.dollars_per_million_output),
+            self.on.provenance().word()
+        )
+    }
+
+    /// GPUs that the sample and the error of the step times leave possible; 1 at least.
+    fn between(&self) -> (f64, f64) {
+        let factor = self.on.fit_error_factor().unwrap_or(1.0);
+        let (low, high) = self.sized.sampled;
+        ((low as f64 / factor).max(1.0), high as f64 * factor)
+    }
+}
+
+/// What a verification says, in words.
+fn verified(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Holds => "verified",
+        Verdict::Open => "within noise",
+        Verdict::Breaks => "not verified",
+    }
+}
+
+/// The same of one replica fewer.
+fn kept(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Holds => "holds",
+        Verdict::Open => "within noise",
+        Verdict::Breaks => "breaks",
+    }
 }
 
 /// Median of computed over published throughput from which on a size is warned about: beyond what
@@ -59,9 +105,14 @@ impl SizeReport<'_> {
             let cost = size_cost(on.accelerator, sized, &means, self.question.rate);
             let check: &Option<Verification> = check;
             let published: &Option<PublishedRatio> = published;
-            Some(Row { on, sized, cost, check: check.as_ref(), published: *published })
+            let undelivered = on.accelerator.available > self.software;
+            let offered = !undelivered || self.named.iter().any(|name| name == on.name);
+            let (check, published) = (check.as_ref(), *published);
+            Some(Row { on, sized, cost, check, published, undelivered, offered })
         };
         let mut rows: Vec<Row<'_>> = parts.filter_map(row).collect();
+        let none = !rows.iter().any(|row| row.offered);
+        rows.iter_mut().for_each(|row| row.offered |= none);
         rows.sort_by(|a, b| a.cost.dollars_per_hour.total_cmp(&b.cost.dollars_per_hour));
         rows
     }
@@ -111,7 +162,8 @@ impl SizeReport<'_> {
     /// Names of the accelerators whose size did not hold when it was verified.
     #[must_use]
     pub fn not_verified(&self) -> Vec<&str> {
-        let failed = |row: &Row<'_>| row.check.is_some_and(|check| !check.verified());
+        let failed =
+            |row: &Row<'_>| row.check.is_some_and(|check| check.verdict == Verdict::Breaks);
         let named = self.rows();
         let names = named.iter().filter(|row| failed(row)).map(|row| row.on.name);
         let names: Vec<&str> = names.collect();
@@ -123,7 +175,17 @@ impl SizeReport<'_> {
             .collect()
     }
 
-    /// The finding: which accelerator is cheapest and which needs the fewest GPUs.
+    /// Place in the question of the accelerator on which the load is cheapest; none where no
+    /// accelerator can serve it.
+    #[must_use]
+    pub fn cheapest(&self) -> Option<usize> {
+        let rows = self.rows();
+        let name = rows.iter().find(|row| row.offered)?.on.name;
+        self.question.accelerators.iter().position(|on| on.name == name)
+    }
+
+    /// The finding: which accelerator is cheapest, by the GPU and by whole units, which needs the
+    /// fewest GPUs, and which of them are left out as nobody has them yet.
     #[must_use]
     pub fn finding(&self) -> String {
         let rows = self.rows();
@@ -132,33 +194,69 @@ impl SizeReport<'_> {
             given(self.question.rate),
             given(self.question.rate * self.question.class.calls.means().output)
         );
-        let Some(first) = rows.first() else {
+        let offers: Vec<&Row<'_>> = rows.iter().filter(|row| row.offered).collect();
+        let Some(first) = offers.first() else {
             return format!("No accelerator can serve {load} within the SLO.");
         };
-        let say = |row: &Row<'_>| {
-            let gpus = match row.sized.gpus {
-                1 => "1 GPU".to_owned(),
-                gpus => format!("{gpus} GPUs"),
-            };
-            let label = &row.on.accelerator.label;
-            format!(
-                "{gpus} of {label}, {} USD per million output tokens ({})",
-                short(row.cost.dollars_per_million_output),
-                row.on.provenance().word()
-            )
-        };
-        let mut text = format!("{load} within the SLO is cheapest on {}.", say(first));
-        let fewest = rows.iter().min_by_key(|row| row.sized.gpus);
+        let mut text = format!("{load} within the SLO is cheapest on {}.", first.words());
+        let in_units = |row: &Row<'_>| row.cost.dollars_per_hour_of_units;
+        let whole = offers.iter().min_by(|a, b| in_units(a).total_cmp(&in_units(b)));
+        if let Some(row) = whole.filter(|row| in_units(row) < in_units(first)) {
+            text += &format!(
+                " Where whole units are rented for this load alone it is {} of {} at {} USD per \
+                 hour; on {} they cost {}.",
+                counted(row.cost.units, "unit"),
+                row.on.accelerator.label,
+                short(in_units(row)),
+                first.on.accelerator.label,
+                short(in_units(first))
+            );
+        }
+        let fewest = offers.iter().min_by_key(|row| row.sized.gpus);
         if let Some(row) = fewest.filter(|row| row.sized.gpus < first.sized.gpus) {
-            text += &format!(" The fewest GPUs: {}.", say(row));
+            text += &format!(" The fewest GPUs: {}.", row.words());
         }
         let measured = |row: &Row<'_>| row.on.provenance() >= Provenance::Fitted;
-        let backed = rows.iter().find(|row| measured(row));
+        let backed = offers.iter().find(|row| measured(row));
         if let Some(row) = backed.filter(|_| !measured(first)) {
-            text += &format!(" The cheapest that rests on measurements: {}.", say(row));
+            text += &format!(" The cheapest that rests on measurements: {}.", row.words());
+        }
+        let left: Vec<&str> =
+            rows.iter().filter(|row| !row.offered).map(|row| row.on.name).collect();
+        if !left.is_empty() {
+            text += &format!(" Left out as not yet delivered: {}.", left.join(", "));
+        } else if first.undelivered {
+            text += " It is not yet delivered at that date.";
         }
         text
     }
+
+    /// What the promise for TTFT costs, in a sentence, where a later one takes more than a quarter
+    /// of the GPUs away.
+    #[must_use]
+    pub fn price_of_promise(&self) -> Option<String> {
+        let on = &self.question.accelerators[self.cheapest()?];
+        let now = self.rows().iter().find(|row| row.on.name == on.name)?.sized.gpus;
+        let found = self.later.iter().filter_map(|later| Some((later.ttft.0, later.gpus?)));
+        let found: Vec<(f64, u64)> = found.collect();
+        let least = found.iter().map(|(_, gpus)| *gpus).min()?;
+        let sizes: Vec<String> =
+            found.iter().map(|(ttft, gpus)| format!("{gpus} at {}", asked(*ttft))).collect();
+        (4 * least < 3 * now).then(|| {
+            format!(
+                "What the SLO costs on {}: {} at a TTFT of {}; {}.",
+                on.accelerator.label,
+                counted(now, "GPU"),
+                asked(self.question.class.limits.ttft_p99.0),
+                sizes.join(", ")
+            )
+        })
+    }
+}
+
+/// So many of something.
+fn counted(number: u64, what: &str) -> String {
+    if number == 1 { format!("1 {what}") } else { format!("{number} {what}s") }
 }
 
 /// A refusal in words.

@@ -1,26 +1,26 @@
 //! The table of sizes for a terminal: what is deployed, and what it takes.
 
-use super::{Row, SizeReport, asked, short};
+use super::{Row, SizeReport, asked, kept, short, verified};
 use crate::engine::Layout;
 use crate::report::rounding::{Scale, given};
 use crate::report::table::wrapped;
 use crate::stats::Estimate;
-use crate::study::{FACILITY_PUE, Observed, SizeLimit, Verification};
+use crate::study::{FACILITY_PUE, SizeLimit, Verification};
 
 /// Columns of the terminal.
 const WIDTH: usize = 100;
 /// Columns of the first block, the name first; the last one is the limit.
 const SIZES: [(&str, usize); 10] = [
-    ("accelerator", 17),
-    ("GPUs", 8),
+    ("accelerator", 16),
+    ("GPUs", 7),
     ("units", 7),
     ("layout", 16),
-    ("replicas", 10),
+    ("replicas", 9),
     ("batch", 7),
     ("TTFT P99", 9),
     ("TPOT P99", 9),
     ("load %", 8),
-    ("limit", 9),
+    ("limit", 12),
 ];
 /// Columns of the second block.
 const COSTS: [(&str, usize); 7] = [
@@ -59,6 +59,9 @@ pub fn size_table(report: &SizeReport<'_>) -> String {
     let mut out = wrapped(&report.finding(), WIDTH, "");
     for warning in report.warnings() {
         out += &wrapped(&warning, WIDTH, "");
+    }
+    if let Some(price) = report.price_of_promise() {
+        out += &wrapped(&price, WIDTH, "");
     }
     out.push('\n');
     let rows = report.rows();
@@ -123,6 +126,11 @@ fn layout(layout: &Layout, ranks: u32) -> String {
     }
 }
 
+/// Its name, with a star where it is not yet delivered.
+fn name(row: &Row<'_>) -> String {
+    format!("{}{}", row.on.name, if row.undelivered { "*" } else { "" })
+}
+
 fn sizes(row: &Row<'_>) -> [String; 10] {
     let (sized, seen) = (row.sized, &row.sized.seen);
     let precision = format!("{:?}", sized.layout.precision).to_lowercase();
@@ -142,7 +150,7 @@ fn sizes(row: &Row<'_>) -> [String; 10] {
         (_, limit) => limit,
     };
     [
-        row.on.name.to_owned(),
+        name(row),
         sized.gpus.to_string(),
         row.cost.units.to_string(),
         place,
@@ -151,11 +159,7 @@ fn sizes(row: &Row<'_>) -> [String; 10] {
         short(seen.ttft_p99.mean * 1e3),
         short(seen.tpot_p99.mean * 1e3),
         load,
-        match limit {
-            SizeLimit::WholeReplica => "whole".to_owned(),
-            SizeLimit::Saturation => "full".to_owned(),
-            other => other.word().to_owned(),
-        },
+        limit.word().to_owned(),
     ]
 }
 
@@ -167,7 +171,7 @@ fn costs(row: &Row<'_>) -> [String; 7] {
     };
     let dollars = |value: f64| if value < 0.1 { format!("{value:.4}") } else { short(value) };
     [
-        row.on.name.to_owned(),
+        name(row),
         power(cost.it_megawatts),
         power(cost.facility_megawatts),
         short(cost.dollars_per_hour),
@@ -181,17 +185,13 @@ fn costs(row: &Row<'_>) -> [String; 7] {
 /// what has been published.
 fn doubts(row: &Row<'_>) -> [String; 7] {
     let none = || "-".to_owned();
-    let gpus = row.sized.gpus as f64;
-    let edge = |by: fn(f64, f64) -> f64| {
-        let factor = row.on.fit_error_factor();
-        factor.map_or_else(none, |factor| format!("{:.0}", by(gpus, factor).max(1.0)))
-    };
+    let (low, high) = row.between();
     let ratio = row.published;
     [
-        row.on.name.to_owned(),
+        name(row),
         row.on.provenance().word().to_owned(),
-        edge(|gpus, factor| gpus / factor),
-        edge(|gpus, factor| gpus * factor),
+        format!("{low:.0}"),
+        format!("{high:.0}"),
         ratio.map_or_else(none, |ratio| ratio.points.to_string()),
         ratio.map_or_else(none, |ratio| short(ratio.median)),
         ratio.map_or_else(none, |ratio| format!("{}-{}", short(ratio.low), short(ratio.high))),
@@ -203,21 +203,20 @@ fn checks(row: &Row<'_>, check: &Verification) -> [String; 6] {
         let (mean, standard_error) = (of.mean * factor, of.standard_error * factor);
         Scale::ONE.estimate(Estimate { mean, standard_error })
     };
-    let fewer = |seen: &Observed| if seen.holds() { "holds" } else { "breaks" };
     let words: Vec<String> = match (&row.sized.prefill_layout, check.fewer) {
-        (None, [decode, _]) => decode.iter().map(|seen| fewer(seen).to_owned()).collect(),
+        (None, [decode, _]) => decode.iter().map(|one| kept(*one).to_owned()).collect(),
         (Some(_), [decode, prefill]) => [("P", prefill), ("D", decode)]
             .iter()
-            .filter_map(|(name, seen)| Some(format!("{name} {}", fewer(seen.as_ref()?))))
+            .filter_map(|(name, one)| Some(format!("{name} {}", kept((*one)?))))
             .collect(),
     };
     [
-        row.on.name.to_owned(),
+        name(row),
         scaled(check.seen.attainment, 100.0),
         scaled(check.seen.ttft_p99, 1e3),
         scaled(check.seen.tpot_p99, 1e3),
         if words.is_empty() { "none fewer".to_owned() } else { words.join(", ") },
-        if check.verified() { "verified".to_owned() } else { "not verified".to_owned() },
+        verified(check.verdict).to_owned(),
     ]
 }
 
@@ -291,20 +290,15 @@ fn foundations(report: &SizeReport<'_>, rows: &[Row<'_>]) -> Vec<String> {
         ),
     ];
     lines.extend(sequences(rows));
-    let brackets = rows.iter().filter_map(|row| {
-        let broken = row.sized.eta_broken?;
-        Some((row, broken))
-    });
-    let widest = brackets.max_by(|(a, x), (b, y)| (x / a.sized.eta).total_cmp(&(y / b.sized.eta)));
-    if let Some((row, broken)) = widest {
-        lines.push(format!(
-            "Sizes are found to whole replicas (to 0.5 % above 200). The widest step between a \
-             load that holds and one that does not: {} to {} % on {}.",
-            short(100.0 * row.sized.eta),
-            short(100.0 * broken),
-            row.on.name
-        ));
-    }
+    let relative = |of: Estimate| of.standard_error / of.mean.max(f64::MIN_POSITIVE);
+    let error = rows.iter().map(|row| &row.sized.seen);
+    let error = error.map(|seen| relative(seen.ttft_p99).max(relative(seen.tpot_p99)));
+    lines.push(format!(
+        "Limit: what breaks with fewer replicas. A size holds where the calls that miss a promise \
+         are fewer than 1 % by two standard errors, on two samples. TTFT and TPOT are known to \
+         {} % (one standard error) or better.",
+        short((100.0 * error.fold(0.0, f64::max)).max(0.1))
+    ));
     lines.push(
         "Fitted: step times fitted to measurements of this hardware or its generation; bound: \
          inherited from other hardware by assumption; stated: set by hand. GPUs must be up: \
@@ -312,15 +306,14 @@ fn foundations(report: &SizeReport<'_>, rows: &[Row<'_>]) -> Vec<String> {
             .to_owned(),
     );
     lines.push(
-        "GPUs from, to: by the error of the step times (10th to 90th percentile). Published: \
-         throughputs of this model there by others; computed / that: what the program makes of \
-         them, median and range, above 1 where it is too fast (docs/size.md)."
+        "GPUs from, to: sizes that the sample leaves open, and by the error of the step times \
+         (10th to 90th percentile). Published: throughputs of this model there by others; \
+         computed / that: what the program makes of them, median and range, above 1 where it is \
+         too fast (docs/size.md)."
             .to_owned(),
     );
-    let late = rows.iter().filter(|row| row.on.accelerator.available > report.software);
-    let late: Vec<&str> = late.map(|row| row.on.name).collect();
-    if !late.is_empty() {
-        lines.push(format!("Not yet delivered at that date: {}.", late.join(", ")));
+    if rows.iter().any(|row| row.undelivered) {
+        lines.push(format!("* First deliveries after {}.", report.software));
     }
     lines.extend(sample(rows));
     lines.push(format!(
@@ -342,9 +335,13 @@ fn sample(rows: &[Row<'_>]) -> Option<String> {
         true => " Of the largest deployments some clusters stand for all.",
         false => "",
     };
+    let checks = rows.iter().filter_map(|row| row.check);
+    let least = checks.map(|check| check.seen.counted).min().unwrap_or(check.seen.counted);
     Some(format!(
-        "Verification: {} repetitions of the whole load on fresh seeds; ± is one standard error \
-         over independent runs; one replica fewer of a kind on the same seeds.{part}",
-        check.replications
+        "Verification: the whole load on fresh seeds, {} calls or more; ± is one standard \
+         error over independent runs. Verified: fewer than 1 % miss a promise by two of them; not \
+         verified: more by two; within noise: neither. One replica fewer of a kind on the same \
+         seeds.{part}",
+        given(least as f64)
     ))
 }

@@ -114,6 +114,14 @@ impl Candidate {
         };
         let part = (most / many as f64).min(1.0);
         let kept = (few as f64 * part).floor().max(1.0);
+        // Of nearly as many, those by which the larger kind loses least when it is rounded down.
+        let lost = |kept: u64| {
+            let share = many as f64 * kept as f64 / few as f64;
+            share / (share + 1e-9).floor().max(1.0)
+        };
+        let kept = (((0.6 * kept).ceil() as u64)..=(kept as u64))
+            .min_by(|a, b| lost(*a).total_cmp(&lost(*b)).then(b.cmp(a)))
+            .map_or(kept, |kept| kept as f64);
         let part = (kept / few as f64).min(1.0);
         let scale = |count: u64| (count as f64 * part + 1e-9).floor() as u64;
         (self.cluster(scale(prefill), scale(decode)), part)

@@ -7,8 +7,11 @@
 //! fewer than the best one found. What all of it costs is in `cost`. Failures of hardware are not
 //! here: these GPUs must be up.
 
+mod best;
 mod candidate;
 mod cost;
+mod fewest;
+mod observed;
 mod search;
 mod trial;
 mod verify;
@@ -16,7 +19,7 @@ mod verify;
 use rayon::prelude::*;
 
 pub use cost::{FACILITY_PUE, SizeCost, installed_units, size_cost};
-pub use trial::Observed;
+pub use observed::{Observed, Verdict};
 pub use verify::{Verification, verify_size};
 
 use super::{ServingMode, ServingStack, Watch};
@@ -84,7 +87,7 @@ pub struct SizeQuestion<'a> {
     pub stack: ServingStack,
     /// Ways of serving that are allowed; at least one.
     pub modes: Vec<ServingMode>,
-    /// Seed of every random stream; the size is confirmed on the next one.
+    /// Seed of every random stream.
     pub seed: u64,
 }
 
@@ -139,6 +142,10 @@ pub struct SizedDeployment {
     /// Whether that is nine tenths of what fills its memory, so that few are computed again; else
     /// it is the most that is tried of any GPU.
     pub limited_by_memory: bool,
+    /// GPUs between which the sample leaves the size open: the smallest size that it does not find
+    /// to break by two standard errors, and the smallest one that the samples of other seeds would
+    /// find to hold too.
+    pub sampled: (u64, u64),
     /// The load as a share of what the closed form says the replicas that decode could do at most
     /// within the promises.
     pub eta: f64,
@@ -151,13 +158,21 @@ pub struct SizedDeployment {
     pub limit: SizeLimit,
     /// The same of the prefill replicas.
     pub prefill_limit: Option<SizeLimit>,
-    /// What its calls experience, in the runs that confirmed it. More than 32 engine replicas
-    /// (attention ranks) are read off 32 at the same load each.
+    /// What its calls experience, in the runs that decided it. More than 256 engine replicas
+    /// (attention ranks) are read off 256 or fewer at the same load each.
     pub seen: Observed,
     /// Candidates by closed form, and those of them that were simulated.
     pub candidates: (u32, u32),
     /// The whole of it, as the engine sees it.
     pub model: ClusterModel,
+}
+
+impl SizedDeployment {
+    /// Whether it is the promise for TTFT that keeps one of its kinds of replica from being fewer.
+    #[must_use]
+    pub fn waits_bind(&self) -> bool {
+        self.limit == SizeLimit::Ttft || self.prefill_limit == Some(SizeLimit::Ttft)
+    }
 }
 
 /// Why an accelerator cannot serve the load at any size.
@@ -212,9 +227,45 @@ pub type Sizing = Result<SizedDeployment, Refusal>;
 pub fn size(question: &SizeQuestion<'_>, watch: Watch<'_>) -> Option<Vec<Sizing>> {
     (watch.begun)(question.accelerators.len() as u64);
     let one = |sized: &SizedAccelerator<'_>| {
-        let found = (!watch.stopped()).then(|| search::best(question, sized));
+        let found = (!watch.stopped()).then(|| best::best(question, sized, true));
         (watch.done)();
         found
     };
     question.accelerators.par_iter().map(one).collect()
+}
+
+/// A size at a later promise for TTFT.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct LaterPromise {
+    /// The promise, at the 99th percentile.
+    pub ttft: Seconds,
+    /// GPUs that it needs; none where it cannot be served either.
+    pub gpus: Option<u64>,
+}
+
+/// Promises that are tried besides the one that was asked for, as multiples of it.
+const LATER: [f64; 3] = [1.25, 1.5, 2.0];
+
+/// What the promise for TTFT costs: sizes of the load on the question's accelerator `place` at
+/// 1.25, 1.5 and 2 times the promise, by the same search. `None` when `watch` stopped it.
+///
+/// # Panics
+/// When there is no such accelerator, and when the books of a replica do not balance: a defect of
+/// the engine.
+#[must_use]
+pub fn later_promises(
+    question: &SizeQuestion<'_>,
+    place: usize,
+    watch: Watch<'_>,
+) -> Option<Vec<LaterPromise>> {
+    let one = |times: &f64| {
+        let mut question = question.clone();
+        question.accelerators = vec![question.accelerators.swap_remove(place)];
+        question.class.limits.ttft_p99.0 *= times;
+        let ttft = question.class.limits.ttft_p99;
+        let found =
+            (!watch.stopped()).then(|| best::best(&question, &question.accelerators[0], false))?;
+        Some(LaterPromise { ttft, gpus: found.ok().map(|sized| sized.gpus) })
+    };
+    LATER.par_iter().map(one).collect()
 }

@@ -7,12 +7,11 @@ use std::sync::LazyLock;
 use serde::{Deserialize, Serialize};
 
 use super::runs::MeasuredRun;
-use crate::engine::FirstToken;
 use crate::hardware::{Accelerator, Efficiency};
 use crate::units::{Factor, Seconds, Share};
 
 /// Names of the coefficients in their order. The first [`STEP_COEFFICIENTS`] enter the step time;
-/// the others are what clients wait for a first token beyond the engine.
+/// the others come on top of the time to first token that the engine says.
 pub const EFFICIENCY_COEFFICIENTS: [&str; 22] = [
     "hopper.compute",
     "hopper.narrow_compute",
@@ -38,7 +37,7 @@ pub const EFFICIENCY_COEFFICIENTS: [&str; 22] = [
     "prompt_overhead",
 ];
 
-/// How many of them make the step time.
+/// How many of them the engine sees.
 pub const STEP_COEFFICIENTS: usize = 16;
 
 /// Number of coefficients.
@@ -149,9 +148,10 @@ impl Coefficients {
         accelerator
     }
 
-    /// What clients of the serving stack of a run wait for a first token beyond the engine.
+    /// What the first token of a run takes beyond what the engine says: so many of its steps, and
+    /// a time for each token of the prompt. Seconds.
     #[must_use]
-    pub fn first_token(&self, run: &MeasuredRun) -> FirstToken {
+    pub fn first_token(&self, run: &MeasuredRun, tpot: f64) -> f64 {
         let stack = match run.backend.as_str() {
             _ if run.prefill.is_some() => "apart",
             _ if run.measured.is_none() => "undated",
@@ -159,10 +159,8 @@ impl Coefficients {
             "vllm" => "vllm",
             _ => "trtllm",
         };
-        FirstToken {
-            steps: Factor(self.get(&format!("first_token_steps.{stack}"))),
-            prompt_token: Seconds(self.get("prompt_overhead")),
-        }
+        self.get(&format!("first_token_steps.{stack}")) * tpot
+            + self.get("prompt_overhead") * f64::from(run.prompt)
     }
 
     /// Moved by a step in the logarithms, below the roofs.

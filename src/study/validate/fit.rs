@@ -64,13 +64,11 @@ fn dot(a: &[f64], b: &[f64]) -> f64 {
     a.iter().zip(b).map(|(a, b)| a * b).sum()
 }
 
-/// Log errors of a row if the engine says this of it; what the serving stack adds to the first
-/// token is that of `at`, to first order in its difference from what the engine was told.
+/// Log errors of a row if the engine says this of it.
 #[must_use]
 pub fn log_errors(row: &Row<'_>, at: &Coefficients, said: &Latencies) -> LogErrors {
     let run = row.run;
-    let beyond = at.first_token(run).seconds(f64::from(run.prompt), said.tpot);
-    let ttft = said.ttft + (beyond - said.beyond);
+    let ttft = said.ttft + at.first_token(run, said.tpot);
     let output = f64::from(run.output);
     let rate = f64::from(run.concurrency) * output / (ttft + said.tpot * (output - 1.0));
     LogErrors {
@@ -95,8 +93,7 @@ pub fn engine_says(
         .collect();
     let of = |row: &Row<'_>| {
         let (_, accelerator) = known.iter().find(|(name, _)| *name == row.accelerator.0)?;
-        let gained = if row.speculative { gain } else { 1.0 };
-        predict(row.run, accelerator, row.llm, gained, at.first_token(row.run))
+        predict(row.run, accelerator, row.llm, if row.speculative { gain } else { 1.0 })
     };
     rows.par_iter().map(|row| if wanted(row) { of(row) } else { None }).collect()
 }

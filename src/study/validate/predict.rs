@@ -26,13 +26,10 @@ const TOKEN_BUDGET: u32 = 8_192;
 /// What a run measured, or should have.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Latencies {
-    /// Mean time to first token as clients see it, seconds.
+    /// Mean time to first token, seconds.
     pub ttft: f64,
     /// Mean time per output token, seconds.
     pub tpot: f64,
-    /// What the serving stack adds to a call of the nominal length at that pace: a part of `ttft`,
-    /// seconds.
-    pub beyond: f64,
 }
 
 /// Lengths of the calls of a run: InferenceX draws them uniformly from 0.8 times the nominal length
@@ -64,7 +61,7 @@ fn replica(
     workers: &Workers,
     accelerator: &Accelerator,
     llm: &Llm,
-    (prefills, speed, first_token): (bool, f64, FirstToken),
+    (prefills, speed): (bool, f64),
 ) -> Option<ReplicaModel> {
     // SGLang computes prompts in steps of their own unless told otherwise.
     let blocking = run.backend == "sglang" || run.prefill.is_some();
@@ -80,7 +77,7 @@ fn replica(
         layouts: BTreeMap::new(),
         scheduler,
         router: Router::LeastLoaded(Seconds(0.0)),
-        first_token,
+        first_token: FirstToken::NONE,
         source: None,
         as_of: None,
     };
@@ -104,17 +101,15 @@ fn equal_parts((decode, prefill): (u32, u32), concurrency: u32) -> u32 {
     (1..=decode.max(1)).rev().find(divides).unwrap_or(1)
 }
 
-/// The latencies of a run by the engine behind a serving stack, for which users wait before they
-/// send the next call; `None` where the weights do not fit.
+/// The latencies of a run by the engine; `None` where the weights do not fit.
 #[must_use]
 pub fn predict(
     run: &MeasuredRun,
     accelerator: &Accelerator,
     llm: &Llm,
     tokens_per_step: f64,
-    stack: FirstToken,
 ) -> Option<Latencies> {
-    predict_at_speed(run, accelerator, llm, tokens_per_step, (1.0, stack))
+    predict_at_speed(run, accelerator, llm, tokens_per_step, 1.0)
 }
 
 /// The same with all step times divided by `speed`.
@@ -123,7 +118,7 @@ pub(super) fn predict_at_speed(
     accelerator: &Accelerator,
     llm: &Llm,
     tokens_per_step: f64,
-    (speed, stack): (f64, FirstToken),
+    speed: f64,
 ) -> Option<Latencies> {
     let llm = served(run, llm, tokens_per_step);
     let ranks = |workers: &Workers| workers.count * workers.layout.attention_ranks.unwrap_or(1);
@@ -132,7 +127,7 @@ pub(super) fn predict_at_speed(
     let concurrency = (f64::from(run.concurrency) / f64::from(parts)).round().max(1.0) as u32;
     let prefill = match &run.prefill {
         Some(workers) => Some(PrefillPool {
-            replica: replica(run, workers, accelerator, &llm, (true, speed, FirstToken::NONE))?,
+            replica: replica(run, workers, accelerator, &llm, (true, speed))?,
             replicas: counts.1 / parts,
             transfer: Transfer {
                 bytes_per_token: Bytes(llm.kv_per_token.0),
@@ -143,7 +138,7 @@ pub(super) fn predict_at_speed(
         None => None,
     };
     let deployment = ClusterModel {
-        replica: replica(run, &run.decode, accelerator, &llm, (false, speed, stack))?,
+        replica: replica(run, &run.decode, accelerator, &llm, (false, speed))?,
         replicas: counts.0 / parts,
         prefill,
     };
@@ -164,6 +159,5 @@ pub(super) fn predict_at_speed(
     };
     let left = run_cluster(&deployment, &traffic, StreamKey::world(1, 0));
     let latencies = &left.classes[0].latencies;
-    let (ttft, tpot) = (latencies.ttft.mean() * 1e-12, latencies.tpot.mean() * 1e-12);
-    Some(Latencies { ttft, tpot, beyond: stack.seconds(f64::from(run.prompt), tpot) })
+    Some(Latencies { ttft: latencies.ttft.mean() * 1e-12, tpot: latencies.tpot.mean() * 1e-12 })
 }

@@ -274,11 +274,10 @@ fn in_flight<'a>(
             throughput: published.measured,
         };
         let (llm, gain) = (served.llm, served.llm.tokens_per_step.0);
-        let stack = FittedCoefficients::shipped().values()?.first_token(&run);
-        let at = (served.speed, stack);
-        let said = predict_at_speed(&run, served.accelerator, llm, gain, at)?;
+        let said = predict_at_speed(&run, served.accelerator, llm, gain, served.speed)?;
+        let ttft = said.ttft + FittedCoefficients::shipped().values()?.first_token(&run, said.tpot);
         let output = f64::from(published.osl);
-        let calls = f64::from(concurrency) / (said.ttft + said.tpot * (output - 1.0));
+        let calls = f64::from(concurrency) / (ttft + said.tpot * (output - 1.0));
         Some((calls * output / f64::from(gpus), whole))
     });
     measured.max_by(|a, b| a.0.total_cmp(&b.0))

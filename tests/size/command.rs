@@ -1,194 +1,11 @@
-//! `sparkgap size`: sizes against a queue worked out exactly, orders that must hold, reasons for
-//! refusals, and the command as it is typed.
-
-#[path = "support/hand_worked.rs"]
-mod hand_worked;
+//! `sparkgap size` as it is typed: its table, its files and its refusals.
 
 use std::fs;
 use std::process::{Command, Output};
 
-use hand_worked::hand_worked;
 use serde_json::Value;
-use sparkgap::cli::Failure;
-use sparkgap::demand::Interarrival;
-use sparkgap::engine::{CallClass, CallShape, LatencyLimits};
-use sparkgap::hardware::{Accelerator, Llm, Precision, accelerators, models};
-use sparkgap::study::{
-    Refusal, ServingMode, ServingStack, SizeQuestion, SizedAccelerator, Sizing, Watch,
-    best_precision, size, verify_size,
-};
-use sparkgap::units::Seconds;
+use sparkgap::hardware::{Precision, accelerators};
 use tempfile::TempDir;
-
-const BOTH: [ServingMode; 2] = [ServingMode::Aggregated, ServingMode::Disaggregated];
-
-fn question<'a>(
-    on: &'a [(&'a str, &'a Accelerator)],
-    llm: &'a Llm,
-    calls: CallShape,
-    rate: f64,
-    (ttft, tpot): (f64, f64),
-) -> SizeQuestion<'a> {
-    let limits = LatencyLimits { ttft_p99: Seconds(ttft), tpot_p99: Seconds(tpot) };
-    let name = "calls".to_owned();
-    SizeQuestion {
-        accelerators: on
-            .iter()
-            .map(|(name, accelerator)| SizedAccelerator {
-                name,
-                accelerator,
-                speed: 1.0,
-                precisions: vec![best_precision(accelerator)],
-                measured: None,
-            })
-            .collect(),
-        llm,
-        class: CallClass { name, share: 1.0, calls, priority: 0, limits, patience: None },
-        rate,
-        gaps: Interarrival::Poisson,
-        stack: ServingStack::default(),
-        modes: BOTH.to_vec(),
-        seed: 1,
-    }
-}
-
-fn sizes(question: &SizeQuestion<'_>) -> Vec<Sizing> {
-    size(question, Watch::nobody()).expect("nobody stops it")
-}
-
-fn gpus(question: &SizeQuestion<'_>) -> u64 {
-    sizes(question)[0].as_ref().expect("it can be served").gpus
-}
-
-/// P(W <= t) of an M/D/1 queue, t in service times (Erlang 1909; Crommelin 1932).
-fn waits_at_most(load: f64, t: f64) -> f64 {
-    let mut sum = 0.0;
-    let mut factorial = 1.0;
-    for k in 0..=(t.floor() as u32) {
-        let x = load * (f64::from(k) - t);
-        factorial *= f64::from(k.max(1));
-        sum += x.powi(k as i32) / factorial * (-x).exp();
-    }
-    (1.0 - load) * sum
-}
-
-/// Prompts that fill a step and one token of output: a replica is a server with one service time,
-/// known from the data sheet, and calls wait as in M/D/1.
-#[test]
-fn one_replica_or_two_as_an_exact_queue_says() {
-    let mut h100 = hand_worked();
-    (h100.scale_up_domain, h100.unit.gpus, h100.unit.serving) = (1, 1, 1);
-    let on = [("h100", &h100)];
-    // 8.03e9 weights at 8 bits, 32 layers of 32 heads of 128; half of 1.979 PFLOP/s.
-    let tokens = 8_192.0;
-    let work = 2.0 * 8.03e9 * tokens + 4.0 * 32.0 * 32.0 * 128.0 * tokens * (tokens + 1.0) / 2.0;
-    let service = 32.0 * 50e-6 + work / (0.5 * 1.979e15);
-    let load = 0.5;
-    // Three service times are too long for 1.5 % of the calls, four and a half for
-    // 0.2 %.
-    let beyond = [3.0, 4.5].map(|t| 1.0 - waits_at_most(load, t));
-    assert!(beyond[0] > 0.012 && beyond[1] < 0.004, "{beyond:?}");
-    for (t, expected) in [(3.0, 2), (4.5, 1)] {
-        let calls = CallShape::fixed(8_192, 0.0, 1);
-        let limits = (service * (1.0 + t), 10.0);
-        let mut question = question(&on, &models()["llama_8b"], calls, load / service, limits);
-        question.modes = vec![ServingMode::Aggregated];
-        let found = sizes(&question).remove(0).expect("it can be served");
-        assert_eq!((found.replicas, found.gpus), (expected, expected), "{t}: {found:?}");
-        if expected == 1 {
-            // What the queue says of the calls that are late, within the errors of the sample.
-            let late = found.seen.late;
-            let doubt = 4.0 * late.standard_error + 1e-4;
-            assert!((late.mean - beyond[1]).abs() < doubt, "{late:?} {}", beyond[1]);
-        }
-    }
-}
-
-#[test]
-fn more_load_and_stricter_promises_never_need_fewer_gpus() {
-    let on = [("gb300", &accelerators()["gb300"])];
-    let llm = &models()["llama_70b"];
-    let of = |rate, ttft, tpot| {
-        gpus(&question(&on, llm, CallShape::fixed(1_000, 0.0, 200), rate, (ttft, tpot)))
-    };
-    let loads = [5.0, 10.0, 40.0, 80.0, 160.0].map(|rate| of(rate, 0.6, 0.04));
-    assert!(loads.is_sorted() && loads[4] > loads[0], "{loads:?}");
-    let tpots = [0.1, 0.04, 0.02].map(|tpot| of(100.0, 0.6, tpot));
-    assert!(tpots.is_sorted() && tpots[2] > tpots[0], "{tpots:?}");
-    let ttfts = [4.0, 0.1, 0.06].map(|ttft| of(100.0, ttft, 0.04));
-    assert!(ttfts.is_sorted() && ttfts[2] > ttfts[0], "{ttfts:?}");
-}
-
-#[test]
-fn a_size_is_verified_and_a_smaller_one_is_not() {
-    let on = [("b200", &accelerators()["b200"])];
-    let llm = &models()["llama_70b"];
-    let calls = CallShape::fixed(2_000, 0.0, 200);
-    let mut question = question(&on, llm, calls, 60.0, (0.5, 0.03));
-    for mode in BOTH {
-        question.modes = vec![mode];
-        let mut sized = sizes(&question).remove(0).expect("it can be served");
-        assert_eq!(sized.prefill_replicas > 0, mode == ServingMode::Disaggregated);
-        assert!(sized.eta > 0.0 && sized.eta <= 1.0, "{}", sized.eta);
-        let check = verify_size(&question, &sized, 3, 99);
-        assert!(check.verified(), "{mode:?}: {:?}", check.seen);
-        // Half of it is not enough.
-        sized.model.replicas = (sized.model.replicas / 2).max(1);
-        if let Some(pool) = &mut sized.model.prefill {
-            pool.replicas = (pool.replicas / 2).max(1);
-        }
-        let check = verify_size(&question, &sized, 3, 99);
-        assert!(!check.verified(), "{mode:?}: {:?}", check.seen);
-    }
-    assert_eq!(Failure::NotVerified("the size".to_owned()).code(), 3);
-}
-
-#[test]
-fn what_cannot_be_served_says_why() {
-    let h100 = [("h100", &accelerators()["h100"])];
-    let refusal = |model: &str, calls: CallShape, limits| {
-        let question = question(&h100, &models()[model], calls, 1.0, limits);
-        sizes(&question).remove(0).expect_err("it cannot be served")
-    };
-    let usual = || CallShape::fixed(1_000, 0.0, 100);
-    // 671 GB at 8 bits beside 8 x 80 GB.
-    match refusal("deepseek_r1", usual(), (1.0, 0.05)) {
-        Refusal::Weights { needed, gpus, memory } => {
-            assert!((needed / 671e9 - 1.0).abs() < 0.01 && gpus == 8, "{needed}");
-            assert!((memory / 640e9 - 1.0).abs() < 1e-9);
-        }
-        other => panic!("{other:?}"),
-    }
-    let soon = refusal("llama_8b", usual(), (1e-3, 0.05));
-    assert!(matches!(soon, Refusal::Ttft { lone, .. } if lone.0 > 1e-3), "{soon:?}");
-    let fast = refusal("llama_8b", usual(), (1.0, 1e-4));
-    assert!(matches!(fast, Refusal::Tpot { lone } if lone.0 > 1e-4), "{fast:?}");
-    let long = refusal("llama_405b", CallShape::fixed(8_000_000, 0.0, 10), (3_600.0, 1.0));
-    assert!(matches!(long, Refusal::Context { .. }), "{long:?}");
-}
-
-/// With slow collectives long prompts want many GPUs and tokens want one: each promise can be kept,
-/// but on different layouts.
-#[test]
-fn promises_that_no_layout_keeps_together_are_told_so() {
-    let mut h100 = hand_worked();
-    h100.efficiency.collective_overhead = Seconds(1e-3);
-    let on = [("h100", &h100)];
-    let refusal = |limits| {
-        let calls = CallShape::fixed(30_000, 0.0, 50);
-        let mut question = question(&on, &models()["llama_8b"], calls, 1.0, limits);
-        question.modes = vec![ServingMode::Aggregated];
-        sizes(&question).remove(0).expect_err("it cannot be served")
-    };
-    let Refusal::Ttft { lone: ttft, .. } = refusal((1e-3, 1.0)) else { panic!("TTFT") };
-    let Refusal::Tpot { lone: tpot } = refusal((10.0, 1e-6)) else { panic!("TPOT") };
-    match refusal((ttft.0 * 1.01, tpot.0 * 1.01)) {
-        Refusal::Either { ttft: first, tpot: each } => {
-            assert!(first.0 > ttft.0 * 1.01 || each.0 > tpot.0 * 1.01, "{first:?} {each:?}");
-        }
-        other => panic!("{other:?}"),
-    }
-}
 
 fn typed(arguments: &[&str]) -> Output {
     let mut program = Command::new(assert_cmd::cargo::cargo_bin!("sparkgap"));
@@ -338,7 +155,7 @@ fn a_measured_step_time_takes_no_stack_and_no_published_ratio() {
     let flowing = run(&["--stack", "sglang"]);
     let flowing = flowing.split_whitespace().collect::<Vec<&str>>().join(" ");
     let told = "The measured step time on gb200 has its serving stack in it: none is added there, \
-                whatever --stack says. Elsewhere: TTFT holds, beyond the engine,";
+                whatever --stack says. Elsewhere: TTFT is the engine's and what SGLang adds";
     assert!(flowing.contains(told), "{flowing}");
 }
 
@@ -393,7 +210,7 @@ fn json_adds_up_and_does_not_depend_on_threads() {
     let one = run("1");
     assert!(one == run("3"), "the bytes depend on the number of threads");
     let found: Value = serde_json::from_slice(&one).expect("valid JSON");
-    assert_eq!(found["schema_version"], 1);
+    assert_eq!(found["schema_version"], 2);
     let list = found["accelerators"].as_array().expect("a list");
     assert_eq!(list.len(), 2);
     let mut last = 0.0;
@@ -429,7 +246,10 @@ fn files_are_written_and_refusals_are_in_them() {
     let csv = fs::read_to_string(out.join("sizes.csv")).expect("written");
     let rows: Vec<&str> = csv.lines().collect();
     assert_eq!(rows.len(), 3);
-    assert!(rows[0].starts_with("accelerator,label,available,provenance,refusal,gpus,"), "{csv}");
+    assert!(
+        rows[0].starts_with("accelerator,label,available,delivered,provenance,refusal,gpus,"),
+        "{csv}"
+    );
     assert!(rows[1].starts_with("gb300,") && rows[2].starts_with("h100,"), "{csv}");
     let json: Value =
         serde_json::from_slice(&fs::read(out.join("size.json")).expect("written")).expect("JSON");
