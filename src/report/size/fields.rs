@@ -4,6 +4,7 @@
 use serde_json::{Value, json};
 
 use super::{Row, SizeReport};
+use crate::hardware::Provenance;
 use crate::stats::Estimate;
 use crate::study::{FACILITY_PUE, SizedAccelerator, Verification};
 
@@ -80,7 +81,7 @@ fn all(report: &SizeReport<'_>) -> Vec<Fields> {
     let mut names: Vec<&'static str> = Vec::new();
     let mut list: Vec<Fields> = Vec::new();
     for row in &rows {
-        let mut fields = named(row.on, None);
+        let mut fields = named(row.on, row.provenance(), None);
         fields.extend(size_of(row));
         fields.extend(cost_of(row));
         fields.extend(check_of(row.check));
@@ -89,19 +90,19 @@ fn all(report: &SizeReport<'_>) -> Vec<Fields> {
         list.push(fields);
     }
     for (on, reason) in refused {
-        let known = named(on, Some(reason));
+        let known = named(on, on.provenance(), Some(reason));
         let rest = names.iter().skip(known.len()).map(|name| (*name, Value::Null));
         list.push(known.into_iter().chain(rest).collect());
     }
     list
 }
 
-fn named(on: &SizedAccelerator<'_>, refusal: Option<String>) -> Fields {
+fn named(on: &SizedAccelerator<'_>, provenance: Provenance, refusal: Option<String>) -> Fields {
     vec![
         ("accelerator", json!(on.name)),
         ("label", json!(on.accelerator.label)),
         ("available", json!(on.accelerator.available.to_string())),
-        ("provenance", json!(on.provenance())),
+        ("provenance", json!(provenance)),
         ("refusal", json!(refusal)),
     ]
 }

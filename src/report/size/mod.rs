@@ -47,6 +47,17 @@ struct Row<'a> {
 /// the fit and the choice of published configurations explain.
 const OVERSTATED: f64 = 1.5;
 
+impl Row<'_> {
+    /// How far its figures are backed. A measured step time is that of an engine that prefills and
+    /// decodes: of one that does only one of them it is a statement.
+    fn provenance(&self) -> Provenance {
+        match (self.on.measured, &self.sized.prefill_layout) {
+            (Some(_), Some(_)) => Provenance::Stated,
+            _ => self.on.provenance(),
+        }
+    }
+}
+
 impl SizeReport<'_> {
     /// Those that can serve it, the cheapest first; of equal ones, in the order of the question.
     fn rows(&self) -> Vec<Row<'_>> {
@@ -144,7 +155,7 @@ impl SizeReport<'_> {
             format!(
                 "{gpus} of {label}, {} USD per million output tokens ({})",
                 short(row.cost.dollars_per_million_output),
-                row.on.provenance().word()
+                row.provenance().word()
             )
         };
         let mut text = format!("{load} within the SLO is cheapest on {}.", say(first));
@@ -152,7 +163,7 @@ impl SizeReport<'_> {
         if let Some(row) = fewest.filter(|row| row.sized.gpus < first.sized.gpus) {
             text += &format!(" The fewest GPUs: {}.", say(row));
         }
-        let measured = |row: &Row<'_>| row.on.provenance() >= Provenance::Fitted;
+        let measured = |row: &Row<'_>| row.provenance() >= Provenance::Fitted;
         let backed = rows.iter().find(|row| measured(row));
         if let Some(row) = backed.filter(|_| !measured(first)) {
             text += &format!(" The cheapest that rests on measurements: {}.", say(row));
