@@ -116,7 +116,13 @@ const MEASURED: &str = "deployments.instant.layouts.gb300.step_time=(base: \"4 m
 
 #[test]
 fn hardware_that_was_measured_keeps_the_stack_of_the_scenario() {
-    let set = ["--set", "hardware.gb300.efficiency.provenance=measured"];
+    // Under the source of the shipped fit it would count as stated.
+    let set = [
+        "--set",
+        "hardware.gb300.efficiency.provenance=measured",
+        "--set",
+        "hardware.gb300.efficiency.source=\"own runs\"",
+    ];
     let found = json("simulate", &[&INSTANT[..], &set].concat());
     let deployment = &found["deployment"];
     assert_eq!(

@@ -43,8 +43,9 @@ pub struct SimulateArguments {
     #[command(flatten)]
     pub traffic: TrafficArguments,
     /// Serving stack: what clients wait for a first token beyond the engine's steps, as recorded
-    /// runs of it show: vllm, sglang, trtllm, or none [default: the scenario's, or vllm]. Ignored for
-    /// a scenario's measured step time, which has its own in it; none by default for --step-time
+    /// runs of it show: vllm, sglang, trtllm, or none [default: the scenario's, or vllm].
+    /// Ignored for a scenario's measured step time, which has its own in it; none by default for
+    /// --step-time
     #[arg(long, value_name = "NAME", value_parser = read::stack)]
     pub stack: Option<String>,
     /// Promised time to first token of each call [default: the scenario's, or 1 s]
