@@ -10,7 +10,8 @@ use sparkgap::engine::{CallShape, Completion, Observer, Replica, ReplicaModel, R
 use sparkgap::hardware::{COEFFICIENT_NAMES, StepTime};
 use sparkgap::scenario::{Scenario, ScenarioText};
 use sparkgap::study::{
-    CalibrationFault, EngineLimits, ServedCall, StepCoefficients, fit_all, hold_out,
+    CalibrationFault, EngineLimits, ServedCall, ServingEntry, ServingSample, ServingTable,
+    StepCoefficients, Unserved, fit_all, hold_out,
 };
 use sparkgap::time::{EngineTime, FleetTime};
 use tempfile::TempDir;
@@ -242,6 +243,124 @@ fn every_command_says_that_it_was_measured() {
 }
 
 #[test]
+fn a_log_of_something_else_is_warned_of_wherever_it_is_read() {
+    let folder = recorded_folder();
+    let meta = "{\"model\": \"Qwen/Qwen3-32B\", \"engine_kwargs\": {\"max_num_seqs\": 24, \
+                \"max_num_batched_tokens\": 512, \"tensor_parallel_size\": 2, \"dtype\": \
+                \"bfloat16\"}, \"kv_cache\": {\"num_kv_tokens\": 50000}, \"hardware\": \
+                {\"device_name\": \"NVIDIA GeForce RTX 4090\"}}";
+    fs::write(folder.path().join("meta.json"), meta).unwrap();
+    let output = calibrate(folder.path(), &[&INTO[..], &["--json"]].concat());
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let found: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let scenario = Scenario::load(folder.path().join("mine.ron")).unwrap();
+    let layout = &scenario.deployments["chat"].layouts["gb300"];
+    let sides = [
+        "the device is NVIDIA GeForce RTX 4090, not GB300 NVL72 (`gb300`)",
+        "the model is Qwen/Qwen3-32B, not ",
+        "the weights are bfloat16, not fp4",
+    ];
+    let warning = String::from_utf8_lossy(&output.stderr).into_owned();
+    let source = layout.step_time.as_ref().unwrap().source.clone();
+    for side in sides {
+        assert!(warning.contains(side), "{side} in {warning}");
+        assert!(source.contains(side), "{side} in {source}");
+        assert!(found["warnings"][0].as_str().unwrap().contains(side), "{side} in {found}");
+    }
+    assert!(source.contains("NOT MEASURED HERE"), "{source}");
+    assert_eq!(found["recorded"]["device"], "NVIDIA GeForce RTX 4090");
+    let on = ["simulate", "mine.ron", "--workload", "chat", "--accelerator", "gb300"];
+    let few = ["--replicas", "2", "--requests", "2000"];
+    let output = run(folder.path(), &[&on[..], &few].concat());
+    let table = String::from_utf8_lossy(&output.stdout).into_owned();
+    let table = table.split_whitespace().collect::<Vec<&str>>().join(" ");
+    assert!(table.contains("NOT MEASURED HERE, the device is NVIDIA GeForce RTX"), "{table}");
+    assert!(!table.contains("measured on this hardware"), "{table}");
+    // Of the same device, model and format there is nothing to say.
+    let own = meta.replace("NVIDIA GeForce RTX 4090", "NVIDIA GB300").replace("bfloat16", "nvfp4");
+    let label = &scenario.models[&scenario.deployments["chat"].model].label;
+    let own = own.replace("Qwen/Qwen3-32B", label);
+    fs::write(folder.path().join("meta.json"), own).unwrap();
+    let output = calibrate(folder.path(), &INTO);
+    assert!(output.status.success() && output.stderr.is_empty());
+    let scenario = Scenario::load(folder.path().join("mine.ron")).unwrap();
+    let layout = &scenario.deployments["chat"].layouts["gb300"];
+    let source = &layout.step_time.as_ref().unwrap().source;
+    assert!(source.ends_with(" in nvfp4 on NVIDIA GB300"), "{source}");
+}
+
+/// Eta of no call, as if it had been measured.
+fn unserved() -> ServingTable {
+    let sample = |year| ServingSample { year, eta: None, unserved: Some(Unserved::Promises) };
+    let entry = ServingEntry { samples: vec![sample(2026.0), sample(2032.0)] };
+    ServingTable {
+        workloads: vec!["chat".to_owned()],
+        accelerators: vec!["gb300".to_owned()],
+        entries: vec![Some(entry)],
+    }
+}
+
+#[test]
+fn what_a_measured_step_time_cannot_serve_is_not_mended_with_gpus() {
+    let mut text = ScenarioText::of(SMALL, "small.ron").unwrap();
+    let said = unserved().check_of(&text.scenario().unwrap(), "chat", "gb300").unwrap_err();
+    assert!(said.contains("give deployments.chat.layouts.gb300 more GPUs"), "{said}");
+    let step = "(base: \"4 ms\", floor: \"5 ms\", per_token: \"10 us\", per_sequence: \"20 us\", \
+                per_context_token: \"10 ns\", as_of: \"2026-08\", source: \"my log\")";
+    text.set(&format!("deployments.chat.layouts.gb300.step_time={step}")).unwrap();
+    let scenario = text.scenario().unwrap();
+    let said = unserved().check_of(&scenario, "chat", "gb300").unwrap_err();
+    assert!(said.contains("its step time there was measured (my log)"), "{said}");
+    assert!(said.contains("take `step_time` out of deployments.chat.layouts.gb300"), "{said}");
+    assert!(!said.contains("give deployments"), "{said}");
+    // What is neither the reference nor the candidate may serve nothing.
+    assert_eq!(unserved().check_of(&scenario, "chat", "h100"), Ok(()));
+}
+
+#[test]
+fn coefficients_that_a_log_does_not_determine_are_named() {
+    let folder = recorded_folder();
+    // From the middle on everything takes three times as long: no one law has both halves.
+    let mut calls = log(60);
+    let half = calls.len() / 2;
+    for call in &mut calls[half..] {
+        let arrival = call.arrival.seconds();
+        call.first_token = arrival + 3.0 * (call.first_token - arrival);
+        call.last_token = arrival + 3.0 * (call.last_token - arrival);
+    }
+    let text: String = calls.iter().map(line).collect();
+    fs::write(folder.path().join("log.jsonl"), text).unwrap();
+    let output = calibrate(folder.path(), &["--json"]);
+    let found: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let named = found["not_determined"].as_array().unwrap();
+    assert!(!named.is_empty(), "{found}");
+    let output = calibrate(folder.path(), &[]);
+    let table = String::from_utf8_lossy(&output.stdout).into_owned();
+    let line = table.lines().find(|line| line.contains("Not determined by this log"));
+    for name in named {
+        assert!(line.unwrap().contains(name.as_str().unwrap()), "{table}");
+    }
+}
+
+#[test]
+fn a_scenario_that_no_run_takes_ends_with_2() {
+    let folder = recorded_folder();
+    // A lone call takes 13.1 ms a token: beside others it takes longer.
+    let strict = SMALL.replace("tpot_p99: \"50 ms\"", "tpot_p99: \"13.5 ms\"");
+    assert_ne!(strict, SMALL);
+    fs::write(folder.path().join("small.ron"), strict).unwrap();
+    let output = calibrate(folder.path(), &INTO);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert!(said.contains("cannot serve `chat`") && said.contains("was measured"), "{said}");
+    // It is there all the same, and sound: only `run` measures what it serves.
+    assert!(run(folder.path(), &["check", "mine.ron"]).status.success());
+    let refused = run(folder.path(), &["run", "mine.ron", "--worlds", "2", "--no-charts"]);
+    assert_eq!(refused.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("take `step_time` out"));
+}
+
+#[test]
 fn what_no_scenario_can_take_is_refused_before_the_fit() {
     let folder = recorded_folder();
     let refused = |arguments: &[&str], said: &[&str]| {
@@ -264,6 +383,8 @@ fn what_no_scenario_can_take_is_refused_before_the_fit() {
     refused(&with(7, "h100"), &["`chat` on `h100`", "--precision"]);
     refused(&[&INTO[..], &["--gpus", "100"]].concat(), &["100 GPUs", "1 to 64"]);
     refused(&[&INTO[..], &["--as-of", "1999"]].concat(), &["--as-of", "2000 and 2100"]);
+    let odd = ["--gpus 3", "a replica of 2 GPUs", "2 or a multiple"];
+    refused(&[&INTO[..], &["--gpus", "3"]].concat(), &odd);
     let itself = with(1, "small.ron");
     refused(&itself, &["the scenario itself"]);
     let meta = "{\"engine_kwargs\": {\"max_num_seqs\": 24, \"max_num_batched_tokens\": 512}}";

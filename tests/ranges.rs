@@ -216,10 +216,15 @@ const PROBES: &[Probe] = &[
             "hardware.gb300.unit.gpus",
             "models.muse_lite.layers",
             "models.muse_lite.hidden",
-            "models.muse_lite.heads",
             "models.muse_lite.kv_heads",
             "models.muse_lite.head_width",
         ],
+    ),
+    (
+        "1 to 4294967295; with grouped attention a multiple of the GPUs of every attention rank",
+        "[64, 4294967288]",
+        "[0, 3, 4294967296]",
+        &["models.muse_lite.heads"],
     ),
     (
         "1 or more, dividing `gpus`, at most `max_sequences`; 1 for a model without experts",
@@ -277,7 +282,8 @@ const PROBES: &[Probe] = &[
         &["sites.prometheus.phases[1].amount.gpus"],
     ),
     (
-        "1 to the GPUs in reach (`scale_up_domain`, `unit.serving`), with room for context",
+        "1 to the GPUs in reach (`scale_up_domain`, `unit.serving`), with room for context; those \
+         of an attention rank divide the query heads of grouped attention",
         "[1, 64]",
         "[0, 65]",
         &["deployments.instant.layouts.gb300.gpus"],

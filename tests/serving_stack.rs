@@ -116,7 +116,13 @@ const MEASURED: &str = "deployments.instant.layouts.gb300.step_time=(base: \"4 m
 
 #[test]
 fn hardware_that_was_measured_keeps_the_stack_of_the_scenario() {
-    let set = ["--set", "hardware.gb300.efficiency.provenance=measured"];
+    // Under the source of the shipped fit it would count as stated.
+    let set = [
+        "--set",
+        "hardware.gb300.efficiency.provenance=measured",
+        "--set",
+        "hardware.gb300.efficiency.source=\"own runs\"",
+    ];
     let found = json("simulate", &[&INSTANT[..], &set].concat());
     let deployment = &found["deployment"];
     assert_eq!(
@@ -136,17 +142,31 @@ fn a_measured_step_time_has_its_stack_and_its_progress_told() {
     let said = table(&measured);
     assert!(said.contains("the serving stack of its log is in the step time, and none is on top"));
     assert!(!said.contains("TTFT is that of the engine"), "{said}");
-    assert!(said.contains("Step time: measured on this hardware, with the older"), "{said}");
+    assert!(
+        said.contains("Step time: measured, as its source says (a log), with the older"),
+        "{said}"
+    );
     // Two years later the same step time runs on better software.
     let later = [&measured[..], &["--year", "2028"]].concat();
     let factor = json("simulate", &later)["deployment"]["software_progress_since_measured"].clone();
     let factor = factor.as_f64().expect("a factor");
     assert!(factor > 1.05, "{factor}");
     let words = format!(
-        "measured on this hardware, times the software progress since: {factor:.2} times as fast"
+        "as its source says (a log), times the software progress since: {factor:.2} times as fast"
     );
     assert!(table(&later).contains(&words), "{}", table(&later));
-    // A stack that is asked for is put on top of it all the same.
-    let asked = json("simulate", &[&measured[..], &["--stack", "vllm"]].concat());
-    assert_eq!(asked["deployment"]["serving_stack"], "vllm");
+    // A stack that is asked for is not put on top of it, as in `size`, and that is said.
+    let mut command = Command::new(assert_cmd::cargo::cargo_bin!("sparkgap"));
+    let asked = [&["simulate"][..], &measured, &["--stack", "sglang", "--json"]].concat();
+    let output = command.args(asked).output().unwrap();
+    let warning = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(warning.contains("--stack sglang is ignored"), "{warning}");
+    let asked: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(asked["deployment"]["serving_stack"], "step_time");
+    assert_eq!(asked["workloads"], found["workloads"]);
+    // On replicas of one kind each it is no measurement.
+    let apart = ["muse_spark", "--workload", "instant", "--disaggregated", "1P1D"];
+    let apart = [&apart[..], &["--requests", "2000", "--set", MEASURED]].concat();
+    assert_eq!(json("simulate", &apart)["deployment"]["provenance"], "stated");
+    assert!(table(&apart).contains("an engine that does both was measured"), "{}", table(&apart));
 }

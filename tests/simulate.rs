@@ -298,7 +298,29 @@ fn what_cannot_be_meant_is_refused_with_the_fix() {
     );
     refused(&["--model", "lama_8b"], &["did you mean `llama_8b`?"]);
     refused(&["--accelerator", "h1000"], &["did you mean `h100`?"]);
-    refused(&["--model", "llama_405b"], &["leave no room for context", "use at least 6 GPUs"]);
+    let fits = ["leave no room for context", "it takes --gpus 8, or another --accelerator"];
+    refused(&["--model", "llama_405b"], &fits);
+    let never = [
+        "in fp8 it takes",
+        "H100 SXM has 8 GPUs in reach",
+        "--gpus 7 with --precision fp4",
+        "another --accelerator",
+    ];
+    refused(&["--model", "deepseek_r1"], &never);
+    let heads = ["64 query heads of Llama 3.1 70B", "GPUs of a replica: one of 1, 2, 4, 8"];
+    for gpus in ["3", "5", "6", "7"] {
+        refused(&["--model", "llama_70b", "--gpus", gpus], &heads);
+    }
+    refused(
+        &[
+            "muse_spark",
+            "--workload",
+            "instant",
+            "--set",
+            "deployments.instant.layouts.gb300.gpus=3",
+        ],
+        &["3 GPUs of an attention rank", "deployments.instant.layouts.gb300.gpus"],
+    );
     refused(&["--gpus", "16"], &["H100 SXM has 8 in reach"]);
     refused(&["--prompt", "uniform(9, 2)"], &["the lower end comes first"]);
     refused(&["--prompt", "empirical(azure2023_chat_prompt)"], &["did you mean"]);

@@ -116,6 +116,21 @@ fn what_cannot_be_read_says_where_and_why() {
     assert!(said.contains("3 values where the header has 25 columns"), "{said}");
 }
 
+#[test]
+fn a_folder_without_a_run_is_said_to_have_none() {
+    let folder = tempfile::tempdir().unwrap();
+    for text in ["", "a,b\n"] {
+        std::fs::write(folder.path().join("runs.csv"), text).unwrap();
+        let output = validate(&[folder.path().to_str().unwrap()]);
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(2), "{said}");
+        assert!(
+            said.contains("there is no run in") && said.contains("docs/validation.md"),
+            "{said}"
+        );
+    }
+}
+
 fn validate(arguments: &[&str]) -> std::process::Output {
     let mut command = Command::cargo_bin("sparkgap").unwrap();
     command.arg("validate").args(arguments).output().unwrap()

@@ -103,6 +103,13 @@ pub(super) fn validate(arguments: &ValidateArguments) -> Result<(), Failure> {
     for file in files(&arguments.folder)? {
         runs.extend(read_runs(&file).map_err(|error| Failure::Usage(error.to_string()))?);
     }
+    if runs.is_empty() {
+        return Err(Failure::Usage(format!(
+            "there is no run in {}: its files have no row below the header\n  help: the columns \
+             are described in docs/validation.md",
+            arguments.folder.display()
+        )));
+    }
     use_threads(arguments.threads)?;
     let stop = watch_interrupt(Failure::Interrupted);
     let rows: Vec<Row<'_>> = runs.iter().filter_map(Row::of).collect();

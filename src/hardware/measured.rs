@@ -229,6 +229,16 @@ fn read(bytes: &[u8], file: &str) -> Result<Vec<MeasuredPoint>, MeasuredError> {
             failed(Some(rows.reader().position().line().saturating_sub(1)), fault)
         })?);
     }
+    if points.is_empty() {
+        let header = rows.reader_mut().headers().cloned().unwrap_or_default();
+        let header = header.iter().collect::<Vec<_>>().join(",");
+        let what = match header.is_empty() {
+            true => "the file is empty".to_owned(),
+            false => format!("there is no row below the header `{header}`"),
+        };
+        let fault = MeasuredFault::Row(what);
+        return Err(MeasuredError { file: file.to_owned(), line: None, fault });
+    }
     Ok(points)
 }
 

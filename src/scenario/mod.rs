@@ -21,7 +21,7 @@ mod system;
 mod text;
 
 pub use audit::{Audit, AuditedValue, Origin, audit};
-pub use check::layout_faults;
+pub use check::{layout_faults, splits_heads};
 pub use correlation::RankCorrelation;
 pub use diagnostic::{Diagnostic, Finding, Place, ScenarioError, known_names, nearest_name};
 pub use include::{shipped_names, shipped_text};

@@ -13,6 +13,11 @@ fn typical(workload: &Workload) -> Option<CallMeans> {
     CallShape::central(workload, f64::midpoint(first, last)).map(|shape| shape.means())
 }
 
+/// What must serve every workload, and as what.
+fn roles(scenario: &Scenario) -> [(&'static str, &str); 2] {
+    [("candidate", &scenario.candidate.accelerator), ("reference", &scenario.reference)]
+}
+
 impl ServingTable {
     /// The answer to "how many calls per second does one GPU serve", for the worlds of a scenario.
     pub fn rates<'a>(
@@ -62,23 +67,46 @@ impl ServingTable {
     /// # Errors
     /// One sentence with the first workload that cannot be served and what to change.
     pub fn check(&self, scenario: &Scenario) -> Result<(), String> {
-        let roles =
-            [("candidate", &scenario.candidate.accelerator), ("reference", &scenario.reference)];
-        for (role, accelerator) in roles {
+        for accelerator in roles(scenario).map(|(_, accelerator)| accelerator) {
             for workload in scenario.workloads.keys() {
-                let years = [scenario.horizon.first_year, scenario.horizon.last_year];
-                let served =
-                    years.iter().all(|year| self.served(workload, accelerator, f64::from(*year)));
-                if !served {
-                    return Err(format!(
-                        "the {role} `{accelerator}` cannot serve `{workload}` within its promises \
-                         in every year: give deployments.{workload}.layouts.{accelerator} more \
-                         GPUs, loosen the workload's service, or choose another {role}"
-                    ));
-                }
+                self.check_of(scenario, workload, accelerator)?;
             }
         }
         Ok(())
+    }
+
+    /// The same of one workload on one accelerator; what is neither the candidate nor the
+    /// reference may serve nothing.
+    ///
+    /// # Errors
+    /// As [`ServingTable::check`].
+    pub fn check_of(
+        &self,
+        scenario: &Scenario,
+        workload: &str,
+        accelerator: &str,
+    ) -> Result<(), String> {
+        let role = roles(scenario).into_iter().find(|(_, name)| *name == accelerator);
+        let Some((role, _)) = role else { return Ok(()) };
+        let years = [scenario.horizon.first_year, scenario.horizon.last_year];
+        if years.iter().all(|year| self.served(workload, accelerator, f64::from(*year))) {
+            return Ok(());
+        }
+        let place = format!("deployments.{workload}.layouts.{accelerator}");
+        let layouts = scenario.deployments.get(workload).map(|deployment| &deployment.layouts);
+        let layout = layouts.and_then(|layouts| layouts.get(accelerator));
+        let faster = match layout.and_then(|layout| layout.step_time.as_ref()) {
+            Some(measured) => format!(
+                "its step time there was measured ({}), and more GPUs do not change it: take \
+                 `step_time` out of {place}, or measure a deployment that keeps the promises,",
+                measured.source
+            ),
+            None => format!("give {place} more GPUs,"),
+        };
+        Err(format!(
+            "the {role} `{accelerator}` cannot serve `{workload}` within its promises in every \
+             year: {faster} loosen the workload's service, or choose another {role}"
+        ))
     }
 
     /// What is laid out and serves nothing with the calls and the software of a year of

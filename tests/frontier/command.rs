@@ -227,7 +227,17 @@ fn what_cannot_be_meant_is_refused_with_the_fix() {
     fs::write(&own, "system,model,isl,osl,tpot_ms,output_tok_s_per_gpu\nb200,m,1,1,-1,1\n")
         .expect("room");
     let own = own.to_str().expect("a plain path");
-    let cases: [(&[&str], i32, &str); 6] = [
+    let (empty, header) = (folder.path().join("empty.csv"), folder.path().join("header.csv"));
+    fs::write(&empty, "").expect("room");
+    fs::write(&header, "a,b\n").expect("room");
+    let (empty, header) = (empty.to_str().expect("plain"), header.to_str().expect("plain"));
+    let cases: [(&[&str], i32, &str); 8] = [
+        (
+            &["--measured", empty],
+            2,
+            "the file is empty. Columns are accelerator (or system), model",
+        ),
+        (&["--measured", header], 2, "no row below the header `a,b`. Columns are accelerator"),
         (&["--accelerator", "gb30"], 2, "did you mean `gb300`?"),
         (&["--model", "llama"], 2, "there is no model `llama`"),
         (&["--speed", "0"], 2, "it must be a number above zero"),

@@ -4,8 +4,10 @@ use std::fs;
 use std::path::Path;
 
 use serde::Deserialize;
+use serde_json::Value;
 
 use super::args::LimitArguments;
+use super::recorded::{self, Recorded};
 use super::usage;
 use crate::cli::Failure;
 use crate::study::EngineLimits;
@@ -20,6 +22,10 @@ struct Meta {
     engine_kwargs: EngineOptions,
     #[serde(default)]
     kv_cache: KvCache,
+    #[serde(default)]
+    model: Value,
+    #[serde(default)]
+    hardware: Hardware,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -29,6 +35,19 @@ struct EngineOptions {
     tensor_parallel_size: Option<u32>,
     pipeline_parallel_size: Option<u32>,
     data_parallel_size: Option<u32>,
+    // Nothing is computed with these: whatever they hold, the log can be read.
+    #[serde(default)]
+    model: Value,
+    #[serde(default)]
+    dtype: Value,
+    #[serde(default)]
+    quantization: Value,
+}
+
+#[derive(Debug, Default, Deserialize)]
+struct Hardware {
+    #[serde(default)]
+    device_name: Value,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -36,12 +55,12 @@ struct KvCache {
     num_kv_tokens: Option<u64>,
 }
 
-/// The limits, where they come from, and the GPUs of a replica where the file says it.
+/// The limits, where they come from, and what the file says was measured.
 #[derive(Debug)]
 pub(super) struct Limits {
     pub(super) engine: EngineLimits,
     pub(super) from: String,
-    pub(super) gpus: Option<u32>,
+    pub(super) recorded: Recorded,
 }
 
 /// The limits of the engine and where they come from: options go before the file.
@@ -85,8 +104,21 @@ pub(super) fn limits(log: &Path, given: &LimitArguments) -> Result<Limits, Failu
     }
     let stages = engine.pipeline_parallel_size.unwrap_or(1);
     let gpus = engine.tensor_parallel_size.and_then(|width| width.checked_mul(stages));
+    let recorded = meta.recorded(gpus);
     let engine = EngineLimits { max_sequences, token_budget, kv_tokens };
-    Ok(Limits { engine, from: from.join(", "), gpus })
+    Ok(Limits { engine, from: from.join(", "), recorded })
+}
+
+impl Meta {
+    /// What it says was measured.
+    fn recorded(&self, gpus: Option<u32>) -> Recorded {
+        let engine = &self.engine_kwargs;
+        let text = |value: &Value| recorded::text(value.as_str()?);
+        let model = text(&self.model).or_else(|| text(&engine.model));
+        let device = text(&self.hardware.device_name);
+        let weights = text(&engine.quantization).or_else(|| text(&engine.dtype));
+        Recorded { device, model, weights, gpus }
+    }
 }
 
 /// A log of several data-parallel ranks is refused: its calls were spread over as many batches,

@@ -3,6 +3,7 @@
 
 mod args;
 mod limits;
+mod recorded;
 mod table;
 mod written;
 
@@ -13,8 +14,9 @@ use std::path::Path;
 use serde::Serialize;
 
 use self::limits::{Limits, limits};
+use self::recorded::Recorded;
 use self::written::Written;
-use super::{Failure, print};
+use super::{Failure, print, say_error};
 use crate::demand::{PrefixHits, Trace, TraceFormat};
 use crate::study::{
     COEFFICIENT_NAMES, COEFFICIENTS, COMPARED, CalibrationFault, Fitted, HoldOut, ServedCall,
@@ -30,6 +32,10 @@ const POINTS: [&str; 4] = ["mean", "p50", "p90", "p99"];
 struct Calibration {
     /// The log.
     source: String,
+    /// What the file of limits says was measured.
+    recorded: Recorded,
+    /// Where the log is plainly not of what its step time is written for.
+    warnings: Vec<String>,
     requests: usize,
     max_sequences: u32,
     token_budget: u32,
@@ -43,6 +49,8 @@ struct Calibration {
     /// Fitted on the first half alone.
     first_half: Vec<Coefficient>,
     first_half_requests: usize,
+    /// Coefficients on which the two fits do not agree.
+    not_determined: Vec<&'static str>,
     /// Simulated over recorded, less 1, in the second half, of a fit on the first.
     hold_out: Vec<Compared>,
 }
@@ -71,15 +79,20 @@ fn usage(message: impl Into<String>) -> Failure {
 /// Fits, checks on the second half, prints and writes.
 pub(super) fn calibrate(arguments: &CalibrateArguments) -> Result<(), Failure> {
     let (calls, first) = calls_of(&arguments.log)?;
-    let Limits { engine, from, gpus } = limits(&arguments.log, &arguments.limits)?;
+    let Limits { engine, from, recorded } = limits(&arguments.log, &arguments.limits)?;
     // Whatever is wrong with the scenario is said before the fit, which takes a while.
-    let written = Written::of(arguments, gpus, first, engine)?;
+    let written = Written::of(arguments, &recorded, first, engine)?;
+    let warnings = written.as_ref().and_then(Written::differs).map(not_measured_here);
+    let warnings: Vec<String> = warnings.into_iter().collect();
+    warnings.iter().for_each(|warning| say_error(&format!("warning: {warning}")));
     let file = arguments.log.display().to_string();
     let wrong = |fault: CalibrationFault| usage(format!("{file}: {fault}"));
     let held = hold_out(&calls, &engine).map_err(wrong)?;
     let all = fit_all(&calls, &engine).map_err(wrong)?;
     let calibration = Calibration {
         source: file,
+        recorded,
+        warnings,
         requests: calls.len(),
         max_sequences: engine.max_sequences,
         token_budget: engine.token_budget,
@@ -89,6 +102,7 @@ pub(super) fn calibrate(arguments: &CalibrateArguments) -> Result<(), Failure> {
         coefficients: coefficients(&all),
         first_half: coefficients(&held.fitted),
         first_half_requests: held.fitted_rows,
+        not_determined: not_determined(&all, &held.fitted),
         hold_out: compared(&held),
     };
     if let Some(written) = &written {
@@ -155,6 +169,33 @@ fn coefficients(fitted: &Fitted) -> Vec<Coefficient> {
     (0..COEFFICIENTS).map(one).collect()
 }
 
+/// A warning: the log is of something else than its step time is written for.
+fn not_measured_here(differs: &str) -> String {
+    format!(
+        "this log is not of what its step time is written for: {differs}. Whatever the scenario \
+         gives there is called measured and was measured elsewhere: name the --accelerator, \
+         --workload and --precision that the log is of"
+    )
+}
+
+/// Joint standard errors by which the fits of all of a log and of its first half differ where the
+/// log does not determine a coefficient.
+const APART: f64 = 4.0;
+/// Share of the larger one that they differ by at least, and seconds: what is below it is nothing
+/// in a step of a hundred thousand tokens.
+const NOTICED: f64 = 0.1;
+const NEGLIGIBLE: f64 = 1e-11;
+
+/// Names of the coefficients that the log does not determine.
+fn not_determined(all: &Fitted, half: &Fitted) -> Vec<&'static str> {
+    let apart = |index: &usize| {
+        let of = |fitted: &Fitted| (fitted.coefficients.seconds[*index], fitted.errors[*index]);
+        let ((a, a_error), (b, b_error)) = (of(all), of(half));
+        (a - b).abs() > (APART * a_error.hypot(b_error)).max(NOTICED * a.max(b)).max(NEGLIGIBLE)
+    };
+    (0..COEFFICIENTS).filter(apart).map(|index| COEFFICIENT_NAMES[index]).collect()
+}
+
 fn compared(held: &HoldOut) -> Vec<Compared> {
     let mut rows = Vec::new();
     for (latency, (errors, recorded)) in
@@ -170,6 +211,31 @@ fn compared(held: &HoldOut) -> Vec<Compared> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::study::StepCoefficients;
+
+    #[test]
+    fn coefficients_on_which_two_fits_differ_are_named() {
+        let fitted = |seconds, errors| Fitted {
+            coefficients: StepCoefficients { seconds, kv_tokens: 40_000 },
+            errors,
+            loss: 0.04,
+        };
+        // A recorded run under heavy preemption: all requests, and the first half.
+        let all = fitted(
+            [900e-6, 15.25e-3, 96.2e-6, 3.9e-6, 200.5e-9],
+            [208e-6, 0.28e-3, 3.2e-6, 2e-6, 8.7e-9],
+        );
+        let half = fitted(
+            [664e-6, 23.97e-3, 100.23e-6, 9e-13, 7e-14],
+            [569e-6, 0.54e-3, 0.79e-6, 8.6e-12, 2.6e-13],
+        );
+        assert_eq!(not_determined(&all, &half), ["floor", "per_context_token"]);
+        assert_eq!(not_determined(&all, &all), [""; 0]);
+        // Neither nothing against less than nothing nor a hundredth beyond its error counts.
+        let near = [909e-6, 15.4e-3, 97e-6, 3.9e-6, 200.6e-9];
+        let sure = fitted(near, [0.0; COEFFICIENTS]);
+        assert_eq!(not_determined(&fitted(all.coefficients.seconds, [0.0; 5]), &sure), [""; 0]);
+    }
 
     #[test]
     fn digits_follow_the_error() {

@@ -6,16 +6,38 @@ use super::{Calibration, Coefficient, POINTS};
 
 /// Error of a mean from which on a fit is called no description.
 const POOR: f64 = 0.2;
+/// Columns of a warning.
+const WIDTH: usize = 96;
 
 /// The whole table.
 pub(super) fn table(found: &Calibration, out: Option<&Path>) -> String {
     let mut text = format!("Step time from {} requests of {}\n\n", found.requests, found.source);
+    for warning in warnings(found) {
+        text += &format!("  {warning}\n");
+    }
+    text += if found.warnings.is_empty() { "" } else { "\n" };
     for line in figures(found) {
         text += format!("  {line}").trim_end();
         text.push('\n');
     }
     let written = |out: &Path| format!("\n  Written to {}.\n", out.display());
     text + &out.map_or(String::new(), written)
+}
+
+/// The warnings, line by line.
+pub(super) fn warnings(found: &Calibration) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for warning in &found.warnings {
+        let mut line = "Warning:".to_owned();
+        for word in warning.split(' ') {
+            if line.chars().count() + word.chars().count() >= WIDTH {
+                lines.push(std::mem::replace(&mut line, " ".to_owned()));
+            }
+            line += &format!(" {word}");
+        }
+        lines.push(line + ".");
+    }
+    lines
 }
 
 /// Everything but the title, line by line.
@@ -48,6 +70,18 @@ pub(super) fn figures(found: &Calibration) -> Vec<String> {
     for rows in found.hold_out.chunks(POINTS.len()) {
         let cells = rows.iter().map(|row| format!("{:>+7.2} %", 100.0 * row.error));
         lines.push(format!("{:<5}{}", rows[0].latency.to_uppercase(), cells.collect::<String>()));
+    }
+    if !found.not_determined.is_empty() {
+        let names = found.not_determined.join(", ");
+        lines.push(String::new());
+        lines.push(format!("Not determined by this log: {names}."));
+        lines.push(
+            "The two fits differ there by more than 4 of their joint standard errors: take none of"
+                .to_owned(),
+        );
+        lines.push(
+            "them for itself. More requests, at loads that differ, tell them apart.".to_owned(),
+        );
     }
     let means = found.hold_out.iter().filter(|row| row.statistic == POINTS[0]);
     if means.clone().any(|row| row.error.abs() > POOR) {

@@ -3,14 +3,15 @@
 use std::path::{Path, PathBuf};
 
 use super::args::{CalibrateArguments, VariantArguments};
+use super::recorded::{Recorded, Target};
 use super::{Calibration, table, usage};
-use crate::cli::Failure;
 use crate::cli::simulate::deployment::find;
+use crate::cli::{Failure, say_error};
 use crate::engine::Layout;
 use crate::hardware::{MeasuredStepTime, Precision, accelerators, models};
 use crate::report::write_folder;
 use crate::scenario::{DEFAULT, ScenarioText, layout_faults, shipped_names};
-use crate::study::EngineLimits;
+use crate::study::{EngineLimits, Watch, characterise};
 use crate::time::FleetTime;
 use crate::units::Seconds;
 
@@ -31,13 +32,15 @@ struct Variant {
     accelerator: String,
     gpus: u32,
     precision: Precision,
+    /// Where the log is plainly of something else: both sides.
+    differs: Option<String>,
 }
 
 impl Written {
     /// What the options ask for; `None` without `--out`.
     pub(super) fn of(
         arguments: &CalibrateArguments,
-        gpus: Option<u32>,
+        recorded: &Recorded,
         first: Option<FleetTime>,
         engine: EngineLimits,
     ) -> Result<Option<Self>, Failure> {
@@ -51,7 +54,7 @@ impl Written {
         })?;
         let named = arguments.variant.workload.as_ref().zip(arguments.variant.accelerator.as_ref());
         let variant = named
-            .map(|names| Variant::of(&arguments.variant, names, &out, (gpus, as_of, engine)))
+            .map(|names| Variant::of(&arguments.variant, names, &out, (recorded, as_of, engine)))
             .transpose()?;
         Ok(Some(Self { out, as_of, variant }))
     }
@@ -67,10 +70,27 @@ impl Written {
         Ok(())
     }
 
-    /// Whether the written scenario is sound: the fit may break what it promises, say.
+    /// Where the log is plainly not of what the scenario has it for: both sides.
+    pub(super) fn differs(&self) -> Option<&str> {
+        self.variant.as_ref()?.differs.as_deref()
+    }
+
+    /// Whether the written scenario is sound, and whether what it lays out serves anything at all
+    /// within its promises.
     pub(super) fn check(&self) -> Result<(), Failure> {
-        if self.variant.is_some() {
-            ScenarioText::open(&self.out)?.scenario()?;
+        let Some(variant) = &self.variant else { return Ok(()) };
+        let mut scenario = ScenarioText::open(&self.out)?.scenario()?;
+        let (workload, accelerator) = (&variant.workload, &variant.accelerator);
+        // Only the written layout is measured: what is wrong with others is no matter of the log.
+        scenario.workloads.retain(|name, _| name == workload);
+        scenario.deployments.retain(|name, _| name == workload);
+        for deployment in scenario.deployments.values_mut() {
+            deployment.layouts.retain(|name, _| name == accelerator);
+        }
+        let table = characterise(&scenario, None, Watch::nobody()).ok_or(Failure::Interrupted)?;
+        table.check_of(&scenario, workload, accelerator).map_err(Failure::Unplannable)?;
+        for sentence in table.unserved() {
+            say_error(&format!("warning: {sentence}"));
         }
         Ok(())
     }
@@ -81,7 +101,8 @@ impl Written {
         );
         let log = quoted(&found.source);
         let mut say = |line: &str| text += &(format!("// {line}").trim_end().to_owned() + "\n");
-        say(&format!("Log: {log}, {} requests.", found.requests));
+        say(&format!("Log: {log}, {} requests{}.", found.requests, found.recorded.words()));
+        table::warnings(found).iter().for_each(|line| say(line));
         table::figures(found).iter().for_each(|line| say(line));
         say("");
         let Some(variant) = &self.variant else {
@@ -89,7 +110,7 @@ impl Written {
             say("    sparkgap check SCENARIO \\");
             say("        --set \"deployments.WORKLOAD.layouts.ACCELERATOR.step_time=$(cat FILE)\"");
             say("With --workload and --accelerator calibrate writes a scenario that has it.");
-            return text + &self.step_time(found, &log, "") + "\n";
+            return text + &self.step_time(found, "") + "\n";
         };
         let workload = &variant.workload;
         say("The scheduler of the scenario is that of all layouts of the workload and stays as it");
@@ -106,7 +127,7 @@ impl Written {
             format!("\"deployments.{workload}.layouts.{accelerator}\": ("),
             format!("    gpus: {gpus},"),
             format!("    precision: {},", word(variant.precision)),
-            format!("    step_time: {},", self.step_time(found, &log, "            ")),
+            format!("    step_time: {},", self.step_time(found, "            ")),
             "),".to_owned(),
         ];
         text + &format!(
@@ -119,8 +140,18 @@ impl Written {
         )
     }
 
+    /// What was measured, for those who read the scenario later.
+    fn source(&self, found: &Calibration) -> String {
+        let of = found.recorded.words();
+        let plain = format!("sparkgap calibrate {}, {} requests{of}", found.source, found.requests);
+        match self.differs() {
+            Some(differs) => format!("{plain}: NOT MEASURED HERE, {differs}"),
+            None => plain,
+        }
+    }
+
     /// The value of `step_time`, its later lines indented.
-    fn step_time(&self, found: &Calibration, log: &str, indent: &str) -> String {
+    fn step_time(&self, found: &Calibration, indent: &str) -> String {
         let mut text = String::from("(\n");
         let mut line = |name: &str, value: &str| {
             text += &format!("{indent}    {name}: {value},\n");
@@ -132,8 +163,7 @@ impl Written {
             line("kv_tokens", &found.replayed_kv_tokens.to_string());
         }
         line("as_of", &quoted(&self.as_of.to_string()));
-        let log = log.trim_matches('"');
-        line("source", &format!("\"sparkgap calibrate {log}, {} requests\"", found.requests));
+        line("source", &quoted(&self.source(found)));
         text + indent + ")"
     }
 
@@ -153,7 +183,7 @@ impl Variant {
         asked: &VariantArguments,
         (workload, accelerator): (&String, &String),
         out: &Path,
-        (gpus, as_of, engine): (Option<u32>, FleetTime, EngineLimits),
+        (recorded, as_of, engine): (&Recorded, FleetTime, EngineLimits),
     ) -> Result<Self, Failure> {
         let base = asked.scenario.clone().unwrap_or_else(|| PathBuf::from(DEFAULT));
         let scenario = ScenarioText::open(&base)?.scenario()?;
@@ -172,12 +202,7 @@ impl Variant {
         }
         let deployment = &scenario.deployments[workload];
         let own = deployment.layouts.get(accelerator);
-        let gpus = asked.gpus.or(gpus).ok_or_else(|| {
-            usage(
-                "how many GPUs the replica has is not known: give --gpus N, or --meta FILE with \
-                   `engine_kwargs.tensor_parallel_size`",
-            )
-        })?;
+        let gpus = gpus(asked.gpus, recorded.gpus)?;
         let precision = asked.precision.or(own.map(|own| own.precision)).ok_or_else(|| {
             usage(format!(
                 "the scenario has no layout of `{workload}` on `{accelerator}`: say with \
@@ -195,9 +220,36 @@ impl Variant {
             let help = fault.help.as_deref().unwrap_or_default();
             return Err(usage(format!("{}: {help}", fault.message)));
         }
+        let differs = recorded.against(&Target {
+            name: accelerator,
+            accelerator: hardware,
+            model_name: &deployment.model,
+            model,
+            precision,
+            gpus,
+        });
         let (workload, accelerator) = (workload.clone(), accelerator.clone());
-        Ok(Self { include, workload, accelerator, gpus, precision })
+        Ok(Self { include, workload, accelerator, gpus, precision, differs })
     }
+}
+
+/// GPUs of the replica: those asked for, which the GPUs of the log must divide, or those.
+fn gpus(asked: Option<u32>, recorded: Option<u32>) -> Result<u32, Failure> {
+    if let (Some(asked), Some(recorded)) = (asked, recorded.filter(|gpus| *gpus > 0))
+        && !asked.is_multiple_of(recorded)
+    {
+        return Err(usage(format!(
+            "--gpus {asked}: the log is of a replica of {recorded} GPUs (`engine_kwargs` of the \
+             meta file: tensor_parallel_size times pipeline_parallel_size): give {recorded} or a \
+             multiple of it, or leave --gpus out"
+        )));
+    }
+    asked.or(recorded).ok_or_else(|| {
+        usage(
+            "how many GPUs the replica has is not known: give --gpus N, or --meta FILE with \
+             `engine_kwargs.tensor_parallel_size`",
+        )
+    })
 }
 
 /// A step time before the fit: only what it needs to be checked with a layout.

@@ -50,7 +50,8 @@ pub struct FrontierArguments {
     #[arg(long, value_name = "X,Y", value_delimiter = ',', value_parser = speed,
           default_value = "10,15,20,30,50,75,100,150,200,300")]
     pub speed: Vec<f64>,
-    /// Format of the weights: fp4, fp8, bf16 [default: fp4 where the hardware has it, else fp8]
+    /// Format of the weights: fp4, int4, fp8, bf16 [default: fp4 where the hardware has it, else
+    /// fp8]
     #[arg(long, value_name = "FORMAT", value_parser = read::named::<Precision>)]
     pub precision: Option<Precision>,
     /// Prefill beside decode (aggregated) or on replicas of its own (disaggregated) [default: the

@@ -43,8 +43,9 @@ pub struct SimulateArguments {
     #[command(flatten)]
     pub traffic: TrafficArguments,
     /// Serving stack: what clients wait for a first token beyond the engine's steps, as recorded
-    /// runs of it show: vllm, sglang, trtllm, or none [default: the scenario's, or vllm; none for a
-    /// measured step time, which has its own in it]
+    /// runs of it show: vllm, sglang, trtllm, or none [default: the scenario's, or vllm].
+    /// Ignored for a scenario's measured step time, which has its own in it; none by default for
+    /// --step-time
     #[arg(long, value_name = "NAME", value_parser = read::stack)]
     pub stack: Option<String>,
     /// Promised time to first token of each call [default: the scenario's, or 1 s]
@@ -85,7 +86,7 @@ pub struct DeploymentArguments {
     /// GPUs of a replica [default: 1, or the scenario's layout]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=4_096))]
     pub gpus: Option<u32>,
-    /// Format of the weights: fp4, fp8, bf16 [default: fp8, or the scenario's layout]
+    /// Format of the weights: fp4, int4, fp8, bf16 [default: fp8, or the scenario's layout]
     #[arg(long, value_name = "FORMAT", value_parser = read::named::<Precision>)]
     pub precision: Option<Precision>,
     /// Ranks of data-parallel attention of a replica, for models with experts [default: the

@@ -4,8 +4,9 @@
 use std::collections::BTreeMap;
 
 use super::args::{DeploymentArguments, SimulateArguments};
+use super::memory::too_small;
 use super::read;
-use crate::cli::{Failure, Source};
+use crate::cli::{Failure, Source, say_error};
 use crate::demand::{Service, Workload};
 use crate::engine::{
     CallClass, CallMeans, CallShape, ClusterModel, Deployment, FirstToken, LatencyLimits, Layout,
@@ -114,14 +115,24 @@ pub(in crate::cli) fn stack_of(
 }
 
 /// Puts a serving stack on top of the engine's first tokens. A measured step time has that of its
-/// log in it already: there is one on top only where it is asked for.
+/// log in it already, whatever is asked for; on one that was typed by hand there is one where it is
+/// asked for.
 pub(super) fn put_on_top(
     asked: Option<&str>,
     base: Option<&Base>,
     (model, words): (&mut ClusterModel, &mut DeploymentWords),
 ) {
-    if asked.is_none() && words.stack == StackSource::StepTime {
-        return;
+    if words.stack == StackSource::StepTime {
+        let measured = words.measured.is_some();
+        if let Some(name) = asked.filter(|_| measured) {
+            say_error(&format!(
+                "warning: --stack {name} is ignored: the step time was measured with the serving \
+                 stack of its log in it"
+            ));
+        }
+        if measured || asked.is_none() {
+            return;
+        }
     }
     let (source, stack) = stack_of(asked, base);
     model.replica.first_token = if model.prefill.is_some() { stack.apart } else { stack.together };
@@ -167,6 +178,10 @@ pub(super) fn deployment(
     words.router = format!("{name} router{}", age.map_or(String::new(), reports));
     let split = if ranks > 1 { format!(" in {ranks} attention ranks") } else { String::new() };
     words.layout = format!("{replicas}{split}{}", words.layout);
+    if prefill > 0 && words.measured.is_some() {
+        // What was measured is an engine that prefills and decodes.
+        words.provenance = Provenance::Stated;
+    }
     let prefill = transfer.filter(|_| prefill > 0).map(|transfer| PrefillPool {
         replica: replica.clone(),
         replicas: prefill * ranks,
@@ -282,7 +297,8 @@ fn priced(
         as_of: None,
     };
     if let Some(fault) = layout_faults(&layout, &deployment, accelerator, &llm).first() {
-        let help = fault.help.as_deref().unwrap_or_default();
+        let own = fault.help.as_deref().unwrap_or_default();
+        let help = too_small(&layout, accelerator, &llm).unwrap_or_else(|| own.to_owned());
         return Err(usage(format!("{}: {help}", fault.message)));
     }
     let replica = ReplicaModel::new(accelerator, &llm, (&layout, &deployment), calls, speed)
@@ -318,6 +334,7 @@ fn backed(layout: &Layout, accelerator: &Accelerator, speed: f64) -> DeploymentW
         return DeploymentWords {
             layout: format!(", step time measured on {date}"),
             provenance: Provenance::Measured,
+            measured: layout.step_time.as_ref().map(|measured| measured.source.clone()),
             progress: Some(speed),
             stack: StackSource::StepTime,
             ..DeploymentWords::default()

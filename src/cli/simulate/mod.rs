@@ -2,6 +2,7 @@
 
 mod args;
 pub(super) mod deployment;
+mod memory;
 pub(super) mod read;
 mod traffic;
 

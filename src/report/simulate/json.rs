@@ -41,6 +41,7 @@ fn deployment(report: &SimulationReport<'_>) -> Value {
         "model": report.words.model,
         "accelerator": report.words.accelerator,
         "provenance": report.words.provenance,
+        "measured_source": report.words.measured,
         "speed_factor_low": doubt.map(|(low, _)| low),
         "speed_factor_high": doubt.map(|(_, high)| high),
         "software_progress_since_measured": report.words.progress,

@@ -34,6 +34,8 @@ pub struct DeploymentWords {
     /// Factors on the speed of all steps that bound what is believed (10th and 90th percentile);
     /// none where nothing is said about that.
     pub doubt: Option<(f64, f64)>,
+    /// What was measured, as its source says; none where nothing was.
+    pub measured: Option<String>,
     /// Factor of the software progress since the step time was measured; none where it was not.
     pub progress: Option<f64>,
     /// Whose serving stack is on top of the engine's first tokens.
@@ -131,7 +133,7 @@ impl SimulationReport<'_> {
             text += &format!(
                 " The SLO is {kept}{name}: {} % of the calls stay within {promise} (99 % are \
                  asked for).",
-                percent(workload.shares[0])
+                attained(workload.shares[0])
             );
         }
         let counted = self.total(|workload| workload.counted as f64);
@@ -216,6 +218,22 @@ fn percent(share: Estimate) -> String {
     text
 }
 
+/// The same of a share that [`KEPT`] is asked of: one that is below does not look as if it were
+/// not, as far as five digits behind the point tell them apart.
+fn attained(share: Estimate) -> String {
+    let text = percent(share);
+    let asked = 100.0 * KEPT;
+    let below = |text: &str| {
+        let number = text.split('±').next().unwrap_or_default();
+        number.parse::<f64>().is_ok_and(|shown| shown < asked)
+    };
+    if share.mean >= KEPT || below(&text) {
+        return text;
+    }
+    let mut finer = (2..=5).map(|places| format!("{:.places$}", 100.0 * share.mean));
+    finer.find(|text| below(text)).unwrap_or_else(|| format!("<{asked:.0}"))
+}
+
 /// What a workload is promised, if anything.
 fn promise(class: &CallClass) -> Option<String> {
     let limits = class.limits;
@@ -239,5 +257,22 @@ fn time(seconds: f64) -> String {
     match seconds {
         s if s < 1.0 => format!("{} ms", plain(s * 1e3)),
         s => format!("{} s", plain(s)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_share_that_is_missed_does_not_look_kept() {
+        let share = |mean, standard_error| attained(Estimate { mean, standard_error });
+        assert_eq!(share(0.98957, 0.0), "98.96");
+        assert_eq!(share(0.989_996, 0.0), "98.9996");
+        assert_eq!(share(0.989_996, 0.002), "98.9996");
+        assert_eq!(share(0.989_999_999_9, 0.0), "<99");
+        // Where rounding hides nothing it stays as it was.
+        assert_eq!((share(0.99, 0.0), share(0.985, 0.0)), ("99.0".into(), "98.5".into()));
+        assert_eq!(share(0.9896, 0.002), "98.96±0.20");
     }
 }

@@ -218,9 +218,17 @@ fn step_time(words: &DeploymentWords) -> String {
         Provenance::Bound => {
             "a bound, inherited from other hardware by assumption: what may come, not a forecast"
         }
+        Provenance::Stated if words.measured.is_some() => {
+            "stated, of replicas that only prefill or only decode: an engine that does both was \
+             measured"
+        }
         Provenance::Stated => "stated, set by hand: as good as whoever says so",
         Provenance::Fitted => "fitted to measurements of this hardware or its generation",
-        Provenance::Measured => "measured on this hardware",
+        Provenance::Measured => match words.measured.as_deref() {
+            None => "measured on this hardware",
+            Some("") => "measured, and its source does not say on what",
+            Some(source) => &format!("measured, as its source says ({source})"),
+        },
     };
     let range = words.doubt.filter(|(low, high)| low < high).map(|(low, high)| {
         format!("; all steps may run {low:.2} to {high:.2} times as fast (P10 to P90)")

@@ -4,6 +4,7 @@
 use serde_json::{Value, json};
 
 use super::{Row, SizeReport, kept, verified};
+use crate::hardware::Provenance;
 use crate::stats::Estimate;
 use crate::study::{FACILITY_PUE, SizedAccelerator, Verification};
 
@@ -89,7 +90,7 @@ fn all(report: &SizeReport<'_>) -> Vec<Fields> {
     let mut names: Vec<&'static str> = Vec::new();
     let mut list: Vec<Fields> = Vec::new();
     for row in &rows {
-        let mut fields = named(report, row.on, None);
+        let mut fields = named((report, row.on), row.provenance(), None);
         fields.extend(size_of(row));
         fields.extend(cost_of(row));
         fields.extend(check_of(row.check));
@@ -98,20 +99,24 @@ fn all(report: &SizeReport<'_>) -> Vec<Fields> {
         list.push(fields);
     }
     for (on, reason) in refused {
-        let known = named(report, on, Some(reason));
+        let known = named((report, on), on.provenance(), Some(reason));
         let rest = names.iter().skip(known.len()).map(|name| (*name, Value::Null));
         list.push(known.into_iter().chain(rest).collect());
     }
     list
 }
 
-fn named(report: &SizeReport<'_>, on: &SizedAccelerator<'_>, refusal: Option<String>) -> Fields {
+fn named(
+    (report, on): (&SizeReport<'_>, &SizedAccelerator<'_>),
+    provenance: Provenance,
+    refusal: Option<String>,
+) -> Fields {
     vec![
         ("accelerator", json!(on.name)),
         ("label", json!(on.accelerator.label)),
         ("available", json!(on.accelerator.available.to_string())),
         ("delivered", json!(on.accelerator.available <= report.software)),
-        ("provenance", json!(on.provenance())),
+        ("provenance", json!(provenance)),
         ("refusal", json!(refusal)),
     ]
 }

@@ -59,7 +59,7 @@ impl Row<'_> {
             counted(self.sized.gpus, "GPU"),
             self.on.accelerator.label,
             short(self.cost.dollars_per_million_output),
-            self.on.provenance().word()
+            self.provenance().word()
         )
     }
 
@@ -92,6 +92,17 @@ fn kept(verdict: Verdict) -> &'static str {
 /// Median of computed over published throughput from which on a size is warned about: beyond what
 /// the fit and the choice of published configurations explain.
 const OVERSTATED: f64 = 1.5;
+
+impl Row<'_> {
+    /// How far its figures are backed. A measured step time is that of an engine that prefills and
+    /// decodes: of one that does only one of them it is a statement.
+    fn provenance(&self) -> Provenance {
+        match (self.on.measured, &self.sized.prefill_layout) {
+            (Some(_), Some(_)) => Provenance::Stated,
+            _ => self.on.provenance(),
+        }
+    }
+}
 
 impl SizeReport<'_> {
     /// Those that can serve it, the cheapest first; of equal ones, in the order of the question.
@@ -216,7 +227,7 @@ impl SizeReport<'_> {
         if let Some(row) = fewest.filter(|row| row.sized.gpus < first.sized.gpus) {
             text += &format!(" The fewest GPUs: {}.", row.words());
         }
-        let measured = |row: &Row<'_>| row.on.provenance() >= Provenance::Fitted;
+        let measured = |row: &Row<'_>| row.provenance() >= Provenance::Fitted;
         let backed = offers.iter().find(|row| measured(row));
         if let Some(row) = backed.filter(|_| !measured(first)) {
             text += &format!(" The cheapest that rests on measurements: {}.", row.words());

@@ -189,7 +189,7 @@ fn doubts(row: &Row<'_>) -> [String; 7] {
     let ratio = row.published;
     [
         name(row),
-        row.on.provenance().word().to_owned(),
+        row.provenance().word().to_owned(),
         format!("{low:.0}"),
         format!("{high:.0}"),
         ratio.map_or_else(none, |ratio| ratio.points.to_string()),
@@ -300,9 +300,10 @@ fn foundations(report: &SizeReport<'_>, rows: &[Row<'_>]) -> Vec<String> {
         short((100.0 * error.fold(0.0, f64::max)).max(0.1))
     ));
     lines.push(
-        "Fitted: step times fitted to measurements of this hardware or its generation; bound: \
-         inherited from other hardware by assumption; stated: set by hand. GPUs must be up: \
-         failures are not in it."
+        "Measured: the step time of the scenario's own layout there (with prefill apart it is \
+         stated: an engine that did both was measured); fitted: step times fitted to measurements \
+         of this hardware or its generation; bound: inherited from other hardware by assumption; \
+         stated: set by hand. GPUs must be up: failures are not in it."
             .to_owned(),
     );
     lines.push(

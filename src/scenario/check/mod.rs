@@ -5,11 +5,13 @@
 mod correlations;
 mod demand;
 mod hardware;
+mod heads;
 mod run;
 mod serving;
 mod step_time;
 mod supply;
 
+pub use heads::splits_heads;
 pub use serving::layout_faults;
 
 use std::collections::BTreeMap;

@@ -1,5 +1,6 @@
 //! Checks of deployments: every workload has one, its layouts fit, its limits make sense.
 
+use super::heads::{heads, splits_heads};
 use super::step_time::{held_tokens, holds_calls, step_time};
 use super::{Faults, Finding, Path, Scenario};
 use crate::demand::Service;
@@ -110,7 +111,11 @@ fn layout_of(
     if let Some(model) = model.filter(|_| sized) {
         let place = path.key("attention_ranks");
         let stated = layout.step_time.as_ref().is_some_and(|step| step.kv_tokens.is_some());
-        if ranks(faults, &place, (layout, deployment), model) && !stated {
+        if !ranks(faults, &place, (layout, deployment), model) {
+            return;
+        }
+        heads(faults, &path.key("gpus"), layout, accelerator, model);
+        if !stated {
             memory(faults, &path.key("gpus"), layout, accelerator, model);
         }
     }
@@ -185,9 +190,12 @@ fn memory(
     let holds = |layout: &Layout| {
         let width = layout.width(&model);
         let tokens = kv_capacity(accelerator, &model, width, layout.precision);
-        tokens.is_some_and(|tokens| tokens >= 1.0) && width.gpus.is_multiple_of(width.ranks)
+        let even = width.gpus.is_multiple_of(width.ranks) && splits_heads(width, &model);
+        even && tokens.is_some_and(|tokens| tokens >= 1.0)
     };
-    if holds(layout) {
+    // Heads that are not split evenly are a fault of their own.
+    let width = layout.width(&model);
+    if holds(layout) || !splits_heads(width, &model) {
         return;
     }
     let ranks = layout.width(&model).ranks;
