@@ -4,7 +4,7 @@
 use std::hint::black_box;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use sparkgap::fleet::{Draw, ServingInputs, World, draw_world, simulate};
+use sparkgap::fleet::{Changes, Draw, ServingInputs, SingleArea, World, draw_world, simulate};
 use sparkgap::rng::StreamKey;
 use sparkgap::scenario::{Scenario, System};
 
@@ -41,19 +41,36 @@ fn one_world(c: &mut Criterion) {
     group.finish();
 }
 
+/// System-years of the path for a single area, and of the general loop beside it.
 fn system_years(c: &mut Criterion) {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/configs/systems/rbts.ron");
-    let system = System::load(path).expect("it ships with the program");
-    let world = World::of_system(&system);
     let mut group = c.benchmark_group("reliability test system");
-    let years = 10;
-    group.sample_size(20).throughput(Throughput::Elements(years));
-    group.bench_function("RBTS, system-years", |b| {
-        b.iter(|| {
-            let short = |year| simulate(&world, StreamKey::inner(1, 0, year)).years[0].own;
-            (0..years).map(|year| short(year).short_epochs).sum::<u64>()
+    for name in ["rbts", "rts79"] {
+        let path = format!("{}/configs/systems/{name}.ron", env!("CARGO_MANIFEST_DIR"));
+        let system = System::load(path).expect("it ships with the program");
+        let area = SingleArea::new(&system);
+        let years = 1_000;
+        group.sample_size(20).throughput(Throughput::Elements(years));
+        group.bench_function(format!("{name}, system-years"), |b| {
+            let mut changes = Changes::default();
+            b.iter(|| {
+                let mut hours = 0;
+                for year in 0..years {
+                    let key = StreamKey::inner(1, 0, year);
+                    area.shortfalls(key, &mut changes, |_, _| hours += 1);
+                }
+                hours
+            });
         });
-    });
+        let world = World::of_system(&system);
+        let years = 10;
+        group.throughput(Throughput::Elements(years));
+        group.bench_function(format!("{name}, system-years in the general loop"), |b| {
+            b.iter(|| {
+                let short = |year| simulate(&world, StreamKey::inner(1, 0, year)).years[0].own;
+                (0..years).map(|year| short(year).short_epochs).sum::<u64>()
+            });
+        });
+    }
     group.finish();
 }
 

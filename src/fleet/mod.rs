@@ -9,6 +9,7 @@ mod dispatch;
 mod draw;
 mod outcome;
 mod simulate;
+mod single_area;
 mod system;
 mod units;
 mod world;
@@ -19,6 +20,7 @@ pub use draw::{
 };
 pub use outcome::{Outcome, QuarterTally, Residuals, Unserved, YearTally};
 pub use simulate::simulate;
+pub use single_area::{Changes, SingleArea};
 pub use units::{Consequence, UnitCounts};
 pub use world::{
     CapacityChange, Class, DemandEvent, OnDemand, Pool, PoolKind, SiteLaw, Span, SurgeLaw, World,

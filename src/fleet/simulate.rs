@@ -37,7 +37,7 @@ struct Simulation<'w> {
 }
 
 /// Ticks (seconds) until an event that is `seconds` away: at least one, at most far away.
-fn ticks(seconds: f64) -> u64 {
+pub(super) fn ticks(seconds: f64) -> u64 {
     // A rate of zero gives an infinite time: beyond any horizon.
     if seconds < 1e15 { (seconds as u64).max(1) } else { 1 << 60 }
 }

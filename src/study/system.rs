@@ -1,10 +1,10 @@
-//! Loss of load of a reliability test system by sequential Monte Carlo on the fleet's loop.
+//! Loss of load of a reliability test system by sequential Monte Carlo on the fleet's single area.
 
 use rayon::prelude::*;
 use serde::Serialize;
 
 use super::Watch;
-use crate::fleet::{World, simulate};
+use crate::fleet::{Changes, SingleArea};
 use crate::rng::StreamKey;
 use crate::scenario::System;
 use crate::stats::Estimate;
@@ -33,10 +33,10 @@ pub struct SystemAdequacy {
 
 /// Simulates a system `system.samples` times; `None` when `watch` stopped it.
 pub fn assess_system(system: &System, watch: Watch<'_>) -> Option<SystemAdequacy> {
-    let world = World::of_system(system);
+    let area = SingleArea::new(system);
     let (samples, seed) = (system.samples, system.seed);
-    let hours = world.epochs;
-    let load = &world.curves[0];
+    let load = area.load();
+    let hours = load.len();
     let peaks: Vec<usize> = (0..hours.div_ceil(24))
         .map(|day| {
             let of_day = day * 24..((day + 1) * 24).min(hours);
@@ -53,9 +53,10 @@ pub fn assess_system(system: &System, watch: Watch<'_>) -> Option<SystemAdequacy
             }
             let numbers = block * BLOCK..((block + 1) * BLOCK).min(samples);
             let mut sums = Block { short: vec![0; hours], rows: Vec::new() };
+            let mut changes = Changes::default();
             for sample in numbers {
                 let key = StreamKey::inner(seed, 0, u64::from(sample));
-                sums.add(&simulate(&world, key).residuals.own, &peaks);
+                sums.add(&area, key, &mut changes, &peaks);
             }
             (watch.done)();
             Some(sums)
@@ -89,16 +90,16 @@ struct Block {
 }
 
 impl Block {
-    fn add(&mut self, margins: &[f64], peaks: &[usize]) {
-        let (mut hours, mut unserved) = (0.0, 0.0);
-        for (short, margin) in self.short.iter_mut().zip(margins) {
-            if *margin > 0.0 {
-                *short += 1;
-                hours += 1.0;
-                unserved += margin;
+    fn add(&mut self, area: &SingleArea, key: StreamKey, changes: &mut Changes, peaks: &[usize]) {
+        let (mut hours, mut days, mut unserved) = (0.0, 0.0, 0.0);
+        area.shortfalls(key, changes, |hour, missing| {
+            self.short[hour] += 1;
+            hours += 1.0;
+            unserved += missing;
+            if peaks[hour / 24] == hour {
+                days += 1.0;
             }
-        }
-        let days = peaks.iter().filter(|hour| margins[**hour] > 0.0).count() as f64;
+        });
         self.rows.push([hours, days, unserved]);
     }
 }

@@ -1,5 +1,6 @@
 //! Adequacy of small systems, known exactly: enumeration and convolution done elsewhere. The
-//! systems come from their files; the fleet's own loop simulates them.
+//! systems come from their files; the path for a single area simulates them, which is the fleet's
+//! own loop bit for bit (`src/fleet/single_area.rs` holds that).
 
 use sparkgap::plan::{allowed_epochs, order_statistic};
 use sparkgap::scenario::{Criterion, Level, Load, System};
@@ -86,7 +87,7 @@ fn hourly_system_b_has_its_enumerated_answer() {
 
 #[test]
 fn rbts_agrees_with_the_convolution() {
-    let assessed = assess(&system("rbts", 1_200));
+    let assessed = assess(&system("rbts", 40_000));
     agrees(assessed.lole_hours, 1.091_56, "LOLE h/yr");
     agrees(assessed.lole_days, 0.146_95, "LOLE d/yr");
     agrees(assessed.eue, 9.861, "EUE MWh/yr");
@@ -95,12 +96,21 @@ fn rbts_agrees_with_the_convolution() {
 
 #[test]
 fn rbts_at_a_higher_peak_agrees_too() {
-    let mut rbts = system("rbts", 600);
+    let mut rbts = system("rbts", 20_000);
     let Load::Chronological(curve) = &mut rbts.load else { panic!("a chronological load") };
     curve.peak = 205.0;
     let assessed = assess(&rbts);
     agrees(assessed.lole_hours, 5.353_3, "LOLE h/yr");
     agrees(assessed.eue, 57.194, "EUE MWh/yr");
+}
+
+#[test]
+fn the_ieee_system_has_its_published_answers() {
+    let assessed = assess(&system("rts79", 20_000));
+    // Billinton and Allan; the daily one is that of the task force's own papers.
+    agrees(assessed.lole_hours, 9.394_18, "LOLE h/yr");
+    agrees(assessed.lole_days, 1.368_86, "LOLE d/yr");
+    agrees(assessed.eue, 1_176.3, "EUE MWh/yr");
 }
 
 #[test]
