@@ -28,6 +28,24 @@ impl Estimate {
         Self { mean, standard_error: (variance / count).sqrt() }
     }
 
+    /// Mean of the largest `share` (above 0, at most 1) of independent samples, rounded up to whole
+    /// ones: the conditional value at risk. Its error is the asymptotic one (Hong, Hu, Liu 2014):
+    /// the spread in the tail and that of where it begins.
+    #[must_use]
+    pub fn of_tail(samples: &[f64], share: f64) -> Self {
+        let mut sorted = samples.to_vec();
+        sorted.sort_by(|a, b| b.total_cmp(a));
+        let count = (samples.len() as f64 * share).ceil() as usize;
+        sorted.truncate(count.max(1));
+        let (tail, Some(begin)) = (Self::of(&sorted), sorted.last()) else {
+            return Self::default();
+        };
+        let beyond = tail.mean - begin;
+        let variance = beyond * beyond * (1.0 - share) / sorted.len() as f64;
+        let error = tail.standard_error * tail.standard_error + variance;
+        Self { mean: tail.mean, standard_error: error.sqrt() }
+    }
+
     /// Whether `value` lies within `k` standard errors of the mean.
     #[must_use]
     pub fn within(self, value: f64, k: f64) -> bool {

@@ -328,6 +328,12 @@ fn adequacy_needs_only_a_file() {
     assert_eq!(by_name.stdout, output.stdout);
     let output = sparkgap(&["adequacy", path, "--samples", "20"]);
     assert!(stdout(&output).contains("LOLE") && stdout(&output).contains("+-"));
+    let output = sparkgap(&["adequacy", "rbts", "--exact"]);
+    assert!(stdout(&output).contains("1.0915") && !stdout(&output).contains("+-"));
+    let output = sparkgap(&["adequacy", "rbts", "--exact", "--json"]);
+    let exact: Value = serde_json::from_slice(&output.stdout).expect("valid JSON");
+    assert_eq!(exact["hours"], 8_736);
+    assert_eq!(sparkgap(&["adequacy", "rbts", "--exact", "--seed", "3"]).status.code(), Some(2));
 }
 
 /// Runs the small scenario where no file may be larger than some blocks: a disk that fills up.

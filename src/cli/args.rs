@@ -169,11 +169,15 @@ pub struct SweepArguments {
 /// Options of `adequacy`.
 #[derive(Debug, Clone, Args)]
 pub struct AdequacyArguments {
-    /// System file (RON) or the name of a shipped system: rbts, rts79, rack_test, hourly_a, hourly_b
+    /// System file (RON) or the name of a shipped system: rbts, rts79, rack_test, hourly_a,
+    /// hourly_b
     pub config: PathBuf,
     /// Samples of the whole period [default: the system's]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub samples: Option<u32>,
+    /// Work the risk out exactly, by convolution, instead of simulating it
+    #[arg(long, conflicts_with_all = ["samples", "seed"])]
+    pub exact: bool,
     /// Seed of every random stream [default: the system's]
     #[arg(long, value_name = "S")]
     pub seed: Option<u64>,

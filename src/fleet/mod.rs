@@ -5,6 +5,7 @@
 //! through every epoch of it and leaves an [`Outcome`]. Reading scenarios, threads, need and
 //! cost live on other floors.
 
+mod convolution;
 mod dispatch;
 mod draw;
 mod outcome;
@@ -14,6 +15,7 @@ mod system;
 mod units;
 mod world;
 
+pub use convolution::{ExactRisk, MOST_CAPACITIES, exact_risk};
 pub use dispatch::{Backlog, BacklogStep};
 pub use draw::{
     CallFacts, Draw, DrawnWorld, ServingInputs, ServingRate, SourceName, YearFacts, draw_world,

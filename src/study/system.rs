@@ -23,13 +23,29 @@ pub struct SystemAdequacy {
     pub lole_hours: Estimate,
     /// Days of the period whose hour of largest load is not covered.
     pub lole_days: Estimate,
+    /// Times that hours without cover begin (LOLEv): hours in a row are one event.
+    pub lolev: Estimate,
     /// Load that is not covered, capacity-hours.
     pub eue: Estimate,
     /// The same over all load, parts per million.
     pub neue_ppm: Estimate,
+    /// Load that is not covered in the worst twentieth of the samples (CVaR at 95 %),
+    /// capacity-hours.
+    pub cvar_95: Estimate,
+    /// Hours of the longest event of a sample, 0 where it has none; and of the longest of all.
+    pub longest: Estimate,
+    /// The longest event of all samples, hours.
+    pub longest_of_all: f64,
+    /// Largest load that is not covered in an hour of a sample, 0 where all is.
+    pub deepest: Estimate,
+    /// The largest of all samples.
+    pub deepest_of_all: f64,
     /// Probability of loss of load in each hour of the period.
     pub lolp: Vec<f64>,
 }
+
+/// Share of the samples in the tail of [`SystemAdequacy::cvar_95`].
+const TAIL: f64 = 0.05;
 
 /// Simulates a system `system.samples` times; `None` when `watch` stopped it.
 pub fn assess_system(system: &System, watch: Watch<'_>) -> Option<SystemAdequacy> {
@@ -63,20 +79,28 @@ pub fn assess_system(system: &System, watch: Watch<'_>) -> Option<SystemAdequacy
         })
         .collect();
     let blocks = blocks?;
-    let rows: Vec<&[f64; 3]> = blocks.iter().flat_map(|block| &block.rows).collect();
-    let column = |index: usize, scale: f64| {
-        let values: Vec<f64> = rows.iter().map(|row| row[index] * scale).collect();
-        Estimate::of(&values)
-    };
+    let rows: Vec<&Year> = blocks.iter().flat_map(|block| &block.rows).collect();
+    let values = |of: fn(&Year) -> f64| rows.iter().map(|row| of(row)).collect::<Vec<f64>>();
+    let mean = |of: fn(&Year) -> f64| Estimate::of(&values(of));
+    let largest = |of: fn(&Year) -> f64| values(of).into_iter().fold(0.0, f64::max);
+    let all: f64 = load.iter().sum();
+    let eue = mean(|year| year.unserved);
+    let ppm = if all > 0.0 { 1e6 / all } else { 0.0 };
     let count = f64::from(samples);
     let short = |hour: usize| blocks.iter().map(|block| block.short[hour]).sum::<u64>() as f64;
     Some(SystemAdequacy {
         samples,
         hours,
-        lole_hours: column(0, 1.0),
-        lole_days: column(1, 1.0),
-        eue: column(2, 1.0),
-        neue_ppm: column(2, 1e6 / load.iter().sum::<f64>()),
+        lole_hours: mean(|year| year.hours),
+        lole_days: mean(|year| year.days),
+        lolev: mean(|year| year.events),
+        eue,
+        neue_ppm: Estimate { mean: eue.mean * ppm, standard_error: eue.standard_error * ppm },
+        cvar_95: Estimate::of_tail(&values(|year| year.unserved), TAIL),
+        longest: mean(|year| year.longest),
+        longest_of_all: largest(|year| year.longest),
+        deepest: mean(|year| year.deepest),
+        deepest_of_all: largest(|year| year.deepest),
         lolp: (0..hours).map(|hour| short(hour) / count).collect(),
     })
 }
@@ -85,21 +109,40 @@ pub fn assess_system(system: &System, watch: Watch<'_>) -> Option<SystemAdequacy
 struct Block {
     /// Samples short in each hour.
     short: Vec<u64>,
-    /// Hours short, days short and unserved load of each sample.
-    rows: Vec<[f64; 3]>,
+    rows: Vec<Year>,
+}
+
+/// What one sample has lost.
+#[derive(Debug, Clone, Copy, Default)]
+struct Year {
+    hours: f64,
+    days: f64,
+    events: f64,
+    unserved: f64,
+    longest: f64,
+    deepest: f64,
 }
 
 impl Block {
     fn add(&mut self, area: &SingleArea, key: StreamKey, changes: &mut Changes, peaks: &[usize]) {
-        let (mut hours, mut days, mut unserved) = (0.0, 0.0, 0.0);
+        let mut year = Year::default();
+        // The hour after the last one that was short, and how many were so in a row.
+        let (mut next, mut run) = (usize::MAX, 0.0);
         area.shortfalls(key, changes, |hour, missing| {
             self.short[hour] += 1;
-            hours += 1.0;
-            unserved += missing;
+            year.hours += 1.0;
+            year.unserved += missing;
+            year.deepest = year.deepest.max(missing);
             if peaks[hour / 24] == hour {
-                days += 1.0;
+                year.days += 1.0;
             }
+            if hour != next {
+                year.events += 1.0;
+                run = 0.0;
+            }
+            (next, run) = (hour + 1, run + 1.0);
+            year.longest = year.longest.max(run);
         });
-        self.rows.push([hours, days, unserved]);
+        self.rows.push(year);
     }
 }

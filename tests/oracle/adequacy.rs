@@ -2,7 +2,9 @@
 //! systems come from their files; the path for a single area simulates them, which is the fleet's
 //! own loop bit for bit (`src/fleet/single_area.rs` holds that).
 
+use sparkgap::fleet::exact_risk;
 use sparkgap::plan::{allowed_epochs, order_statistic};
+use sparkgap::rng::{StreamKey, exponential};
 use sparkgap::scenario::{Criterion, Level, Load, System};
 use sparkgap::stats::Estimate;
 use sparkgap::study::{SystemAdequacy, Watch, assess_system};
@@ -111,6 +113,102 @@ fn the_ieee_system_has_its_published_answers() {
     agrees(assessed.lole_hours, 9.394_18, "LOLE h/yr");
     agrees(assessed.lole_days, 1.368_86, "LOLE d/yr");
     agrees(assessed.eue, 1_176.3, "EUE MWh/yr");
+}
+
+#[test]
+fn convolution_gives_every_exact_answer() {
+    let exact = |name: &str| exact_risk(&system(name, 1)).expect("few capacities");
+    let near = |found: f64, exact: f64, digits: f64, what: &str| {
+        assert!((found - exact).abs() <= digits, "{what}: {found}, exactly {exact}");
+    };
+    let rbts = exact("rbts");
+    near(rbts.lole_hours, 1.091_56, 5e-6, "RBTS LOLE h/yr");
+    near(rbts.lole_days, 0.146_95, 5e-6, "RBTS LOLE d/yr");
+    near(rbts.eue, 9.861, 5e-4, "RBTS EUE");
+    near(rbts.neue_ppm, 9.931, 5e-4, "RBTS NEUE");
+    let ieee = exact("rts79");
+    near(ieee.lole_hours, 9.394_18, 5e-6, "IEEE LOLE h/yr");
+    near(ieee.lole_days, 1.368_86, 5e-6, "IEEE LOLE d/yr");
+    let racks = exact("rack_test");
+    near(racks.lole_hours, 0.352_751, 5e-7, "racks LOLP");
+    near(racks.eue, 0.661_950, 5e-7, "racks shortfall");
+    let hourly = exact("hourly_a");
+    near(hourly.lole_hours, 0.355, 1e-9, "A LOLE");
+    near(hourly.eue, 1.59, 1e-9, "A EUE");
+    for (found, exact) in hourly.lolp.iter().zip([0.028, 0.271, 0.028, 0.028]) {
+        near(*found, exact, 1e-9, "A by hour");
+    }
+    let hourly = exact("hourly_b");
+    near(hourly.lole_hours, 0.96, 1e-9, "B LOLE");
+    for (found, exact) in hourly.lolp.iter().zip([0.19, 0.19, 0.19, 0.1, 0.1, 0.19]) {
+        near(*found, exact, 1e-9, "B by hour");
+    }
+    near(hourly.eue, 7.11, 1e-9, "B EUE");
+    // At other peaks.
+    for (peak, lole, eue) in [
+        (165.0, 0.1527, 1.327),
+        (175.0, 0.4117, 3.658),
+        (195.0, 2.5154, 24.884),
+        (205.0, 5.3533, 57.194),
+    ] {
+        let mut rbts = system("rbts", 1);
+        let Load::Chronological(curve) = &mut rbts.load else { panic!("a chronological load") };
+        curve.peak = peak;
+        let risk = exact_risk(&rbts).expect("few capacities");
+        near(risk.lole_hours, lole, 5e-5, "RBTS LOLE at another peak");
+        near(risk.eue, eue, 5e-4, "RBTS EUE at another peak");
+    }
+}
+
+/// One unit of 1 that is up `a` of the time against a load of 1: an hour is short while it is down.
+/// Events begin in the first hour or where it is down in an hour and was up in the one before:
+/// `q + (H - 1) a q (1 - exp(-(lambda + mu)))`. A sample's worst hour misses 1 or nothing.
+#[test]
+fn events_of_a_single_unit_are_those_of_its_chain() {
+    let hours = 200;
+    let load = vec!["1"; hours].join(", ");
+    let text = format!(
+        "(name: \"unit\", description: \"one unit\", seed: 5, samples: 20000, units: {{\"unit\": \
+         (capacity: constant(1), count: 1, failures: times(mtbf: \"40 h\", mttr: \"10 h\"))}}, \
+         firm: constant(0), load: hourly([{load}]))"
+    );
+    let unit = System::from_ron(&text, "unit.ron").unwrap_or_else(|error| panic!("{error}"));
+    let assessed = assess(&unit);
+    let (down, forgotten) = (0.2, 1.0 - (-(1.0 / 40.0 + 1.0 / 10.0_f64)).exp());
+    let events = down + (hours - 1) as f64 * 0.8 * down * forgotten;
+    agrees(assessed.lolev, events, "LOLEv");
+    agrees(assessed.lole_hours, down * hours as f64, "LOLE");
+    // Up all the time, hour by hour: what is left is a worst hour of 1.
+    let never = 0.8 * (1.0 - down * forgotten).powi(hours as i32 - 1);
+    agrees(assessed.deepest, 1.0 - never, "worst hour");
+    assert_eq!(assessed.deepest_of_all, 1.0);
+    assert!(assessed.longest.mean > 10.0 && assessed.longest_of_all <= hours as f64);
+    // Hours short and load missing are the same here; the worst twentieth has more of both.
+    assert_eq!(assessed.eue, assessed.lole_hours);
+    assert!(assessed.cvar_95.mean > assessed.eue.mean);
+}
+
+/// Beyond its 95th percentile an exponential law is 1 longer in the mean: 1 + ln 20.
+#[test]
+fn the_worst_twentieth_of_an_exponential_law() {
+    let exact = 1.0 + 20.0_f64.ln();
+    let (count, runs) = (4_000, 50);
+    let mut means = Vec::new();
+    for run in 0..runs {
+        let mut random = StreamKey::world(3, run).stream("tail");
+        let samples: Vec<f64> = (0..count).map(|_| exponential(&mut random)).collect();
+        let tail = Estimate::of_tail(&samples, 0.05);
+        // Variance 1 in the tail, 0.95 of its begin, over 200 samples.
+        assert!((tail.standard_error / (1.95_f64 / 200.0).sqrt() - 1.0).abs() < 0.3, "{tail:?}");
+        means.push(tail.mean);
+    }
+    let all = Estimate::of(&means);
+    assert!(all.within(exact, 3.0), "{all:?} {exact}");
+    // The means scatter as their errors say.
+    let scatter = all.standard_error * (runs as f64).sqrt();
+    assert!((scatter / (1.95_f64 / 200.0).sqrt() - 1.0).abs() < 0.3, "{scatter}");
+    assert_eq!(Estimate::of_tail(&[], 0.05), Estimate::default());
+    assert_eq!(Estimate::of_tail(&[3.0, 1.0], 0.05).mean, 3.0);
 }
 
 #[test]

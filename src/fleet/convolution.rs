@@ -1,0 +1,173 @@
+//! Exact risk of a system of independent two-state units: the law of what is available, by
+//! convolution, against the load of each hour. Nothing is drawn; sequences of hours (how long, how
+//! often) are in [`super::SingleArea`].
+
+use serde::Serialize;
+
+use crate::scenario::{Level, System};
+
+/// Distinct capacities that a system may have at most.
+pub const MOST_CAPACITIES: usize = 1 << 20;
+/// Capacities that differ by this share of the largest are one: sums in another order.
+const SAME: f64 = 1e-12;
+
+/// Risk of a system over its period, exactly.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ExactRisk {
+    /// Hours of the period.
+    pub hours: usize,
+    /// Expected hours of the period in which load is not covered: available < load.
+    pub lole_hours: f64,
+    /// Expected days of the period whose hour of largest load is not covered.
+    pub lole_days: f64,
+    /// Expected load that is not covered, capacity-hours.
+    pub eue: f64,
+    /// The same over all load, parts per million; 0 without load.
+    pub neue_ppm: f64,
+    /// Probability of loss of load in each hour of the period.
+    pub lolp: Vec<f64>,
+}
+
+/// The law of what is available: capacities in rising order, with what lies below each.
+#[derive(Debug, Clone, Default)]
+struct Available {
+    capacities: Vec<f64>,
+    probabilities: Vec<f64>,
+    /// By number of capacities: probability of the smallest of them, and its part of the mean.
+    below: Vec<(f64, f64)>,
+}
+
+impl Available {
+    /// The law with the firm capacity alone.
+    fn firm(capacity: f64) -> Self {
+        Self { capacities: vec![capacity], probabilities: vec![1.0], below: Vec::new() }
+    }
+
+    /// With one more unit, which is down with a probability.
+    fn with(&self, capacity: f64, down: f64) -> Self {
+        let most = self.capacities.last().copied().unwrap_or(0.0) + capacity;
+        let (mut left, mut right) = (0, 0);
+        let mut next = Self::default();
+        while left < self.capacities.len() || right < self.capacities.len() {
+            let at = |index: usize| self.capacities.get(index).copied().unwrap_or(f64::INFINITY);
+            let (without, with) = (at(left), at(right) + capacity);
+            let (value, probability) = if without <= with {
+                left += 1;
+                (without, self.probabilities[left - 1] * down)
+            } else {
+                right += 1;
+                (with, self.probabilities[right - 1] * (1.0 - down))
+            };
+            match next.capacities.last() {
+                Some(last) if value - last <= SAME * most => {
+                    let end = next.probabilities.len() - 1;
+                    next.probabilities[end] += probability;
+                }
+                _ => {
+                    next.capacities.push(value);
+                    next.probabilities.push(probability);
+                }
+            }
+        }
+        next
+    }
+
+    fn summed(mut self) -> Self {
+        let mut sum = (0.0, 0.0);
+        self.below.push(sum);
+        for (capacity, probability) in self.capacities.iter().zip(&self.probabilities) {
+            sum.0 += probability;
+            sum.1 += probability * capacity;
+            self.below.push(sum);
+        }
+        self
+    }
+
+    /// Probability that a load is not covered, and what is missing in the mean.
+    fn risk(&self, load: f64) -> (f64, f64) {
+        let short = |capacity: &f64| load - capacity > load * SAME;
+        let (probability, part) = self.below[self.capacities.partition_point(short)];
+        (probability, (load * probability - part).max(0.0))
+    }
+}
+
+/// Works a system out exactly. `None` where it has more than [`MOST_CAPACITIES`] distinct
+/// capacities.
+#[must_use]
+pub fn exact_risk(system: &System) -> Option<ExactRisk> {
+    let load = system.hourly_load();
+    let mut law: Option<Available> = None;
+    let hourly = |level: &Level| matches!(level, Level::Hourly(_));
+    let firm_moves = hourly(&system.firm);
+    let units_move = system.units.values().any(|units| hourly(&units.capacity));
+    let (mut lolp, mut eue) = (Vec::with_capacity(load.len()), 0.0);
+    for (hour, load) in load.iter().enumerate() {
+        let current = match law.take() {
+            Some(law) if !firm_moves && !units_move => law,
+            _ => available(system, hour)?,
+        };
+        let (probability, missing) = current.risk(*load);
+        lolp.push(probability);
+        eue += missing;
+        law = Some(current);
+    }
+    let peak = |day: &[f64]| -> usize {
+        (0..day.len()).rev().max_by(|a, b| day[*a].total_cmp(&day[*b])).unwrap_or(0)
+    };
+    let days = load.chunks(24).enumerate();
+    let all: f64 = load.iter().sum();
+    Some(ExactRisk {
+        hours: load.len(),
+        lole_hours: lolp.iter().sum(),
+        lole_days: days.map(|(day, loads)| lolp[24 * day + peak(loads)]).sum(),
+        eue,
+        neue_ppm: if all > 0.0 { 1e6 * eue / all } else { 0.0 },
+        lolp,
+    })
+}
+
+/// The law of what is available in an hour; `None` where it has too many capacities.
+fn available(system: &System, hour: usize) -> Option<Available> {
+    let mut law = Available::firm(system.firm.at(hour));
+    for units in system.units.values() {
+        let (capacity, down) = (units.capacity.at(hour), units.failures.unavailability());
+        for _ in 0..units.count {
+            law = law.with(capacity, down);
+            if law.capacities.len() > MOST_CAPACITIES {
+                return None;
+            }
+        }
+    }
+    Some(law.summed())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Two units by hand: 10 that is down one time in ten, 6 that is down one time in four.
+    #[test]
+    fn two_units_by_hand() {
+        let law = Available::firm(1.0).with(10.0, 0.1).with(6.0, 0.25).summed();
+        assert_eq!(law.capacities, [1.0, 7.0, 11.0, 17.0]);
+        // 8 is not covered by 1 or 7: 0.025 and 0.075; 7 and 1 are missing.
+        let (probability, missing) = law.risk(8.0);
+        assert!((probability - 0.1).abs() < 1e-15);
+        assert!((missing - (0.025 * 7.0 + 0.075 * 1.0)).abs() < 1e-15);
+        // Equal is no loss.
+        assert!((law.risk(7.0).0 - 0.025).abs() < 1e-15);
+        assert_eq!(law.risk(0.5), (0.0, 0.0));
+        assert!((law.risk(18.0).0 - 1.0).abs() < 1e-15);
+    }
+
+    #[test]
+    fn equal_sums_are_one_capacity() {
+        let mut law = Available::firm(0.0);
+        for _ in 0..10 {
+            law = law.with(0.1, 0.5).with(0.2, 0.5).with(0.3, 0.5);
+        }
+        // 0 to 6.0 by 0.1, whatever the order of the sums.
+        assert_eq!(law.capacities.len(), 61);
+        assert!((law.probabilities.iter().sum::<f64>() - 1.0).abs() < 1e-12);
+    }
+}
