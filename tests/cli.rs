@@ -332,7 +332,23 @@ fn adequacy_needs_only_a_file() {
     assert!(stdout(&output).contains("1.0915") && !stdout(&output).contains("+-"));
     let output = sparkgap(&["adequacy", "rbts", "--exact", "--json"]);
     let exact: Value = serde_json::from_slice(&output.stdout).expect("valid JSON");
-    assert_eq!(exact["hours"], 8_736);
+    assert_eq!(exact["risk"]["hours"], 8_736);
+    let asked = ["adequacy", "rbts", "--firm-for", "LOLE 2.4 h/yr", "--elcc", "hydro_20"];
+    let output = sparkgap(&asked);
+    assert!(stdout(&output).contains("may be taken away"), "{}", stdout(&output));
+    assert!(stdout(&output).contains("one of hydro_20, 20 of capacity"), "{}", stdout(&output));
+    for (option, value, told) in [
+        ("--firm-for", "LOLE 2.4", "three words"),
+        ("--firm-for", "EUE 2.4 h", "`EUE` is not a risk"),
+        ("--firm-for", "LOLE x h", "`x` is no number"),
+        ("--elcc", "hydro_2", "did you mean `hydro_20`?"),
+    ] {
+        let output = sparkgap(&["adequacy", "rbts", option, value]);
+        assert_eq!(output.status.code(), Some(2));
+        assert!(stderr(&output).contains(told), "{}", stderr(&output));
+    }
+    let output = sparkgap(&["adequacy", "hourly_a", "--firm-for", "LOLE 2.4 h/yr"]);
+    assert!(stderr(&output).contains("the period has 4 hours"), "{}", stderr(&output));
     assert_eq!(sparkgap(&["adequacy", "rbts", "--exact", "--seed", "3"]).status.code(), Some(2));
 }
 

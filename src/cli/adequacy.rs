@@ -1,12 +1,17 @@
 //! `sparkgap adequacy`: loss of load of a reliability test system from its file alone.
 
+use std::collections::BTreeMap;
 use std::path::Path;
+
+use serde::Serialize;
 
 use super::args::AdequacyArguments;
 use super::progress::{bar, watch_interrupt};
 use super::{Failure, print, use_threads};
-use crate::fleet::{MOST_CAPACITIES, exact_risk};
-use crate::scenario::System;
+use crate::fleet::{
+    Bracket, CapacityValue, ExactRisk, ExactSystem, LossMeasure, MOST_CAPACITIES, capacity_value,
+};
+use crate::scenario::{System, known_names};
 use crate::stats::Estimate;
 use crate::study::{SystemAdequacy, Watch, assess_system};
 
@@ -15,7 +20,7 @@ pub(super) fn adequacy(arguments: &AdequacyArguments) -> Result<(), Failure> {
     let mut system = System::load(&arguments.config)?;
     system.samples = arguments.samples.unwrap_or(system.samples);
     system.seed = arguments.seed.unwrap_or(system.seed);
-    if arguments.exact {
+    if arguments.exact || arguments.firm_for.is_some() || !arguments.elcc.is_empty() {
         return exact(&system, arguments);
     }
     let stop = watch_interrupt(Failure::Interrupted);
@@ -33,21 +38,80 @@ pub(super) fn adequacy(arguments: &AdequacyArguments) -> Result<(), Failure> {
     print(&table(&system, &assessed, &arguments.config))
 }
 
-/// Prints the exact risk of a system.
-fn exact(system: &System, arguments: &AdequacyArguments) -> Result<(), Failure> {
-    let Some(risk) = exact_risk(system) else {
-        return Err(Failure::Usage(format!(
-            "{} has more than {MOST_CAPACITIES} distinct sums of capacities: leave --exact out, or \
-             round its capacities to a common step",
-            system.name
-        )));
+/// A risk that is asked for, by its words.
+fn target(words: &str, hours: usize) -> Result<(LossMeasure, f64), Failure> {
+    let wrong = |why: &str| {
+        let form = "write 'LOLE 2.4 h' or 'LOLE 0.1 d' of the period";
+        Failure::Usage(format!("--firm-for '{words}': {why}; {form}"))
     };
+    let parts: Vec<&str> = words.split_whitespace().collect();
+    let [name, number, unit] = parts[..] else { return Err(wrong("three words are needed")) };
+    if !name.eq_ignore_ascii_case("lole") {
+        return Err(wrong(&format!("`{name}` is not a risk that can be asked for")));
+    }
+    let value = number.parse().ok().filter(|value: &f64| *value >= 0.0 && value.is_finite());
+    let value = value.ok_or_else(|| wrong(&format!("`{number}` is no number from 0 on")))?;
+    let year = (8_736..=8_784).contains(&hours);
+    match unit {
+        "h" => Ok((LossMeasure::Hours, value)),
+        "d" => Ok((LossMeasure::Days, value)),
+        "h/yr" if year => Ok((LossMeasure::Hours, value)),
+        "d/yr" if year => Ok((LossMeasure::Days, value)),
+        "h/yr" | "d/yr" => Err(wrong(&format!("the period has {hours} hours and is no year"))),
+        _ => Err(wrong(&format!("`{unit}` is none of h, d, h/yr, d/yr"))),
+    }
+}
+
+/// What is worked out exactly.
+#[derive(Serialize)]
+struct Answer {
+    risk: ExactRisk,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    firm: Option<Bracket>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    values: BTreeMap<String, CapacityValue>,
+}
+
+/// Prints the exact risk of a system, and what was asked of it.
+fn exact(system: &System, arguments: &AdequacyArguments) -> Result<(), Failure> {
+    let too_large = || {
+        Failure::Usage(format!(
+            "{} has more than {MOST_CAPACITIES} distinct sums of capacities: simulate it, or round \
+             its capacities to a common step",
+            system.name
+        ))
+    };
+    for name in &arguments.elcc {
+        if !system.units.contains_key(name) {
+            let known = known_names(name, system.units.keys().map(String::as_str));
+            return Err(Failure::Usage(format!("--elcc: no units are called `{name}`: {known}")));
+        }
+    }
+    let worked = ExactSystem::new(system).ok_or_else(too_large)?;
+    let firm = match &arguments.firm_for {
+        Some(words) => {
+            let (measure, risk) = target(words, worked.hours())?;
+            let found = worked.firm_for(measure, risk);
+            Some(found.ok_or_else(|| Failure::Usage(format!("--firm-for: {words} is never met")))?)
+        }
+        None => None,
+    };
+    let mut values = BTreeMap::new();
+    for name in &arguments.elcc {
+        values.insert(name.clone(), capacity_value(system, name).ok_or_else(too_large)?);
+    }
+    let answer = Answer { risk: worked.whole(), firm, values };
     if arguments.json {
-        let text = serde_json::to_string_pretty(&risk).unwrap_or_default();
+        let text = serde_json::to_string_pretty(&answer).unwrap_or_default();
         return print(&(text + "\n"));
     }
+    print(&exact_table(system, arguments, &answer))
+}
+
+fn exact_table(system: &System, arguments: &AdequacyArguments, answer: &Answer) -> String {
     let row = |name: &str, value: f64, unit: &str| format!("  {name:<7}{value:>15.8} {unit}\n");
-    print(&format!(
+    let risk = &answer.risk;
+    let mut text = format!(
         "{} ({}): {}\n{}{}{}{}  {} hours, exactly: convolution of independent units; an hour is \
          lost when available < load\n",
         system.name,
@@ -58,7 +122,30 @@ fn exact(system: &System, arguments: &AdequacyArguments) -> Result<(), Failure> 
         row("EUE", risk.eue, "capacity-hours per period"),
         row("NEUE", risk.neue_ppm, "ppm of the load"),
         risk.hours,
-    ))
+    );
+    if let (Some(words), Some(firm)) = (&arguments.firm_for, &answer.firm) {
+        let sense = if firm.high < 0.0 { "may be taken away" } else { "must be added" };
+        let wide = firm.high - firm.low;
+        text += &format!(
+            "  {words}: {:.6} of firm capacity {sense} (bracket {wide:.1e} wide, {} tried)\n",
+            firm.high.abs(),
+            firm.tried
+        );
+    }
+    for (name, value) in &answer.values {
+        let credit = |bracket: &Bracket| 100.0 * bracket.low / value.nameplate;
+        text += &format!(
+            "  one of {name}, {} of capacity: ELCC {:.6} ({:.2} %), EFC {:.6} ({:.2} %)\n    \
+             without it LOLE is {:.6} h\n",
+            value.nameplate,
+            value.elcc.low,
+            credit(&value.elcc),
+            value.efc.low,
+            credit(&value.efc),
+            value.lole_without
+        );
+    }
+    text
 }
 
 fn table(system: &System, assessed: &SystemAdequacy, path: &Path) -> String {

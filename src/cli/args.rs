@@ -178,6 +178,13 @@ pub struct AdequacyArguments {
     /// Work the risk out exactly, by convolution, instead of simulating it
     #[arg(long, conflicts_with_all = ["samples", "seed"])]
     pub exact: bool,
+    /// Firm capacity that must be added for a risk, exactly: 'LOLE 2.4 h' or 'LOLE 0.1 d' of the
+    /// period; 'h/yr' and 'd/yr' where that is a year
+    #[arg(long, value_name = "RISK", conflicts_with_all = ["samples", "seed"])]
+    pub firm_for: Option<String>,
+    /// What one unit of a group is worth, exactly: ELCC, EFC and capacity credit (repeatable)
+    #[arg(long, value_name = "UNIT", conflicts_with_all = ["samples", "seed"])]
+    pub elcc: Vec<String>,
     /// Seed of every random stream [default: the system's]
     #[arg(long, value_name = "S")]
     pub seed: Option<u64>,

@@ -91,39 +91,170 @@ impl Available {
     }
 }
 
-/// Works a system out exactly. `None` where it has more than [`MOST_CAPACITIES`] distinct
-/// capacities.
-#[must_use]
-pub fn exact_risk(system: &System) -> Option<ExactRisk> {
-    let load = system.hourly_load();
-    let mut law: Option<Available> = None;
-    let hourly = |level: &Level| matches!(level, Level::Hourly(_));
-    let firm_moves = hourly(&system.firm);
-    let units_move = system.units.values().any(|units| hourly(&units.capacity));
-    let (mut lolp, mut eue) = (Vec::with_capacity(load.len()), 0.0);
-    for (hour, load) in load.iter().enumerate() {
-        let current = match law.take() {
-            Some(law) if !firm_moves && !units_move => law,
-            _ => available(system, hour)?,
+/// A system whose laws are worked out, to be asked again and again.
+#[derive(Debug, Clone)]
+pub struct ExactSystem {
+    /// The law of each hour, or one for all.
+    laws: Vec<Available>,
+    load: Vec<f64>,
+    /// The hour of largest load of each day.
+    peaks: Vec<usize>,
+}
+
+impl ExactSystem {
+    /// Works out what is available. `None` where there are more than [`MOST_CAPACITIES`] distinct
+    /// capacities in an hour, or sixteen times as many in all hours.
+    #[must_use]
+    pub fn new(system: &System) -> Option<Self> {
+        let load = system.hourly_load();
+        let hourly = |level: &Level| matches!(level, Level::Hourly(_));
+        let moves =
+            hourly(&system.firm) || system.units.values().any(|units| hourly(&units.capacity));
+        let (mut laws, mut kept) = (Vec::new(), 0);
+        for hour in 0..if moves { load.len() } else { 1 } {
+            laws.push(available(system, hour)?);
+            kept += laws[hour].capacities.len();
+            if kept > 16 * MOST_CAPACITIES {
+                return None;
+            }
+        }
+        let peak = |day: &[f64]| -> usize {
+            (0..day.len()).rev().max_by(|a, b| day[*a].total_cmp(&day[*b])).unwrap_or(0)
         };
-        let (probability, missing) = current.risk(*load);
-        lolp.push(probability);
-        eue += missing;
-        law = Some(current);
+        let peaks = load.chunks(24).enumerate().map(|(day, loads)| 24 * day + peak(loads));
+        Some(Self { laws, peaks: peaks.collect(), load })
     }
-    let peak = |day: &[f64]| -> usize {
-        (0..day.len()).rev().max_by(|a, b| day[*a].total_cmp(&day[*b])).unwrap_or(0)
-    };
-    let days = load.chunks(24).enumerate();
-    let all: f64 = load.iter().sum();
-    Some(ExactRisk {
-        hours: load.len(),
-        lole_hours: lolp.iter().sum(),
-        lole_days: days.map(|(day, loads)| lolp[24 * day + peak(loads)]).sum(),
-        eue,
-        neue_ppm: if all > 0.0 { 1e6 * eue / all } else { 0.0 },
-        lolp,
-    })
+
+    /// Probability of loss of load in an hour and what is missing in the mean, with so much more
+    /// firm capacity.
+    fn risk(&self, hour: usize, more: f64) -> (f64, f64) {
+        let law = if self.laws.len() == 1 { &self.laws[0] } else { &self.laws[hour] };
+        law.risk(self.load[hour] - more)
+    }
+
+    /// Expected hours of loss of load, or days by their largest load, with so much more firm
+    /// capacity (less where it is negative).
+    #[must_use]
+    pub fn lole(&self, measure: LossMeasure, more: f64) -> f64 {
+        let probability = |hour: usize| self.risk(hour, more).0;
+        match measure {
+            LossMeasure::Hours => (0..self.load.len()).map(probability).sum(),
+            LossMeasure::Days => self.peaks.iter().map(|hour| probability(*hour)).sum(),
+        }
+    }
+
+    /// Hours of the period.
+    #[must_use]
+    pub fn hours(&self) -> usize {
+        self.load.len()
+    }
+
+    /// The least firm capacity that must be added for a loss of load of at most `target`; negative
+    /// where so much may be taken away. Searched between the largest load and its opposite: `None`
+    /// where not even that much suffices.
+    #[must_use]
+    pub fn firm_for(&self, measure: LossMeasure, target: f64) -> Option<Bracket> {
+        let peak = self.load.iter().copied().fold(0.0, f64::max);
+        let most = self.laws.iter().filter_map(|law| law.capacities.last());
+        let most = most.copied().fold(peak, f64::max);
+        let holds = |more: f64| self.lole(measure, more) <= target * (1.0 + SAME);
+        if !holds(peak) {
+            return None;
+        }
+        let (mut low, mut high) = (-most, peak);
+        if holds(low) {
+            return Some(Bracket { low, high: low, tried: 2 });
+        }
+        let mut tried = 2;
+        while high - low > NARROW * most.max(1.0) {
+            let middle = f64::midpoint(low, high);
+            if holds(middle) {
+                high = middle
+            } else {
+                low = middle
+            }
+            tried += 1;
+        }
+        Some(Bracket { low, high, tried })
+    }
+
+    /// The whole risk.
+    #[must_use]
+    pub fn whole(&self) -> ExactRisk {
+        let hours: Vec<(f64, f64)> = (0..self.hours()).map(|hour| self.risk(hour, 0.0)).collect();
+        let eue: f64 = hours.iter().map(|(_, missing)| missing).sum();
+        let all: f64 = self.load.iter().sum();
+        ExactRisk {
+            hours: self.hours(),
+            lole_hours: self.lole(LossMeasure::Hours, 0.0),
+            lole_days: self.lole(LossMeasure::Days, 0.0),
+            eue,
+            neue_ppm: if all > 0.0 { 1e6 * eue / all } else { 0.0 },
+            lolp: hours.into_iter().map(|(probability, _)| probability).collect(),
+        }
+    }
+}
+
+/// A search ends at this share of the largest capacity.
+const NARROW: f64 = 1e-9;
+
+/// What is counted as lost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LossMeasure {
+    /// Hours.
+    Hours,
+    /// Days, by the hour of their largest load.
+    Days,
+}
+
+/// Capacities between which an answer lies.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Bracket {
+    /// Largest capacity that was tried and is too little.
+    pub low: f64,
+    /// Smallest capacity that was tried and suffices: the answer.
+    pub high: f64,
+    /// Capacities that were tried.
+    pub tried: u32,
+}
+
+/// What a unit of a system is worth.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct CapacityValue {
+    /// What the unit gives while it is up, in the mean over the hours.
+    pub nameplate: f64,
+    /// LOLE of the system with it.
+    pub lole_with: f64,
+    /// LOLE of the system without it.
+    pub lole_without: f64,
+    /// Load that can be added in every hour to the system with the unit before LOLE is what it is
+    /// without (effective load carrying capability).
+    pub elcc: Bracket,
+    /// Firm capacity in the place of the unit that gives the LOLE with it (equivalent firm
+    /// capacity).
+    pub efc: Bracket,
+}
+
+/// What one unit of a group of a system is worth, by expected hours of loss of load. `None` where
+/// the system is too large for [`ExactSystem::new`] or has no such unit.
+#[must_use]
+pub fn capacity_value(system: &System, name: &str) -> Option<CapacityValue> {
+    let units = system.units.get(name).filter(|units| units.count > 0)?;
+    let mut without = system.clone();
+    if let Some(units) = without.units.get_mut(name) {
+        units.count -= 1;
+    }
+    let (with, without) = (ExactSystem::new(system)?, ExactSystem::new(&without)?);
+    let measure = LossMeasure::Hours;
+    let (lole_with, lole_without) = (with.lole(measure, 0.0), without.lole(measure, 0.0));
+    // Load that is added is firm capacity that is taken away.
+    let taken = with.firm_for(measure, lole_without)?;
+    let hours = with.hours().max(1);
+    let nameplate = (0..hours).map(|hour| units.capacity.at(hour)).sum::<f64>() / hours as f64;
+    let elcc = Bracket { low: -taken.high, high: -taken.low, tried: taken.tried };
+    let efc = without.firm_for(measure, lole_with)?;
+    Some(CapacityValue { nameplate, lole_with, lole_without, elcc, efc })
 }
 
 /// The law of what is available in an hour; `None` where it has too many capacities.
@@ -144,6 +275,53 @@ fn available(system: &System, hour: usize) -> Option<Available> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::scenario::{Load, UnitFailures, Units};
+
+    fn of(units: &[(f64, u32, f64)], firm: f64, load: Vec<f64>) -> System {
+        let unit = |(capacity, count, down): &(f64, u32, f64)| Units {
+            capacity: Level::Constant(*capacity),
+            count: *count,
+            failures: UnitFailures::PerHour { failure: *down, repair: 1.0 - down },
+        };
+        let named = units.iter().enumerate();
+        System {
+            name: "by hand".to_owned(),
+            description: String::new(),
+            seed: 1,
+            samples: 1,
+            units: named.map(|(index, group)| (format!("u{index}"), unit(group))).collect(),
+            firm: Level::Constant(firm),
+            load: Load::Hourly(load),
+        }
+    }
+
+    /// Ten hours of 10 to 19, a unit of 20 that is down one time in ten, firm 3.
+    #[test]
+    fn firm_capacity_and_values_by_hand() {
+        let load: Vec<f64> = (10..20).map(f64::from).collect();
+        let with = of(&[(20.0, 1, 0.1)], 3.0, load);
+        let system = ExactSystem::new(&with).expect("small");
+        // Every hour is short while the unit is down: one hour of the ten.
+        assert!((system.lole(LossMeasure::Hours, 0.0) - 1.0).abs() < 1e-12);
+        assert!((system.lole(LossMeasure::Days, 0.0) - 0.1).abs() < 1e-12);
+        // Half of it: five hours must be covered without the unit, those up to 14.
+        let bracket = system.firm_for(LossMeasure::Hours, 0.5).expect("there is one");
+        assert!((bracket.high - 11.0).abs() < 1e-6 && bracket.low < 11.0, "{bracket:?}");
+        // One hour as now: up to the load of 10, of which 7 are missing, nothing is gained; 4 of
+        // the 23 may go before the unit does not cover 19 any more.
+        let bracket = system.firm_for(LossMeasure::Hours, 1.0).expect("there is one");
+        assert!((bracket.high + 4.0).abs() < 1e-6, "{bracket:?}");
+        // Nothing ever: all of the 19 beside the 3.
+        let bracket = system.firm_for(LossMeasure::Hours, 0.0).expect("there is one");
+        assert!((bracket.high - 16.0).abs() < 1e-6, "{bracket:?}");
+        // Without the unit all ten hours are short; one hour remains with firm capacity up to 18.
+        let value = capacity_value(&with, "u0").expect("it is there");
+        assert!((value.lole_without - 10.0).abs() < 1e-12 && value.nameplate == 20.0);
+        assert!((value.efc.high - 15.0).abs() < 1e-6, "{value:?}");
+        // With it all hours are short as soon as 23 do not cover 10 any more.
+        assert!(value.elcc.low >= 13.0 - 1e-6, "{value:?}");
+        assert_eq!(capacity_value(&with, "u9"), None);
+    }
 
     /// Two units by hand: 10 that is down one time in ten, 6 that is down one time in four.
     #[test]

@@ -15,7 +15,9 @@ mod system;
 mod units;
 mod world;
 
-pub use convolution::{ExactRisk, MOST_CAPACITIES, exact_risk};
+pub use convolution::{
+    Bracket, CapacityValue, ExactRisk, ExactSystem, LossMeasure, MOST_CAPACITIES, capacity_value,
+};
 pub use dispatch::{Backlog, BacklogStep};
 pub use draw::{
     CallFacts, Draw, DrawnWorld, ServingInputs, ServingRate, SourceName, YearFacts, draw_world,
