@@ -31,7 +31,7 @@ const LONGEST_FUNCTION: usize = 70;
 const LONGEST_FILE: usize = 500;
 const LONGEST_LINE: usize = 100;
 /// Lines of code in `src`: comments, blank lines and inline tests are not what grows stale.
-const LONGEST_SOURCE: usize = 30_500;
+const LONGEST_SOURCE: usize = 36_000;
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))

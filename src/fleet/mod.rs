@@ -11,6 +11,7 @@ mod draw;
 mod outcome;
 mod simulate;
 mod single_area;
+mod state;
 mod system;
 mod units;
 mod world;

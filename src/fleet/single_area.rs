@@ -5,7 +5,7 @@
 //! [`World::of_system`] (a test holds it): the same streams, the same seconds, the same order of
 //! subtraction. Sites, contracts, borrowing and deferrable work are in the general loop alone.
 
-use super::simulate::ticks;
+use super::state::ticks;
 use super::world::World;
 use crate::rng::{StreamKey, exponential, uniform};
 use crate::scenario::System;
