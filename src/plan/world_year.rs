@@ -58,7 +58,7 @@ pub(super) fn reduce(
     for (index, span) in years.iter().enumerate() {
         let epochs = span.first..span.end;
         let block = |before| {
-            required_block(&samples, epochs.clone(), before, criterion, world.deadline, hours)
+            required_block(&samples, epochs.clone(), before, criterion, &world.deadlines, hours)
         };
         let (need, gap) = (block(Before::Own), block(Before::Contracts));
         let mut row = tallies(run, index, hours);

@@ -1,10 +1,10 @@
 //! Who may serve whom, and in which order: classes of demand and their merit lists.
 
-use super::Calendar;
 use super::rates::Rates;
 use super::supply::Supply;
+use super::{Calendar, Draw};
 use crate::demand::{Reach, Service, Workload};
-use crate::fleet::world::{Class, PoolKind};
+use crate::fleet::world::{Class, Policy, PoolKind};
 use crate::scenario::Scenario;
 use crate::supply::Market;
 
@@ -42,6 +42,45 @@ pub(super) fn classes(scenario: &Scenario, calendar: &Calendar) -> (Vec<Class>, 
         }
     }
     (interactive, deferrable)
+}
+
+/// Deadlines of deferrable work in epochs, and which of them each class has.
+pub(super) fn deadlines(
+    scenario: &Scenario,
+    calendar: &Calendar,
+    classes: &[Class],
+) -> (Vec<usize>, Vec<usize>) {
+    let workloads: Vec<&Workload> = scenario.workloads.values().collect();
+    let of = |class: &Class| match workloads[class.workload].service {
+        Service::Deferrable { deadline } => calendar.whole_epochs(deadline),
+        Service::Interactive { .. } => 1,
+    };
+    let by_class: Vec<usize> = classes.iter().map(of).collect();
+    let mut deadlines = by_class.clone();
+    deadlines.sort_unstable();
+    deadlines.dedup();
+    let place = |epochs: &usize| deadlines.iter().position(|known| known == epochs).unwrap_or(0);
+    let places = by_class.iter().map(place).collect();
+    (deadlines, places)
+}
+
+/// What becomes of the calls of each workload that find no GPU.
+pub(super) fn policies(scenario: &Scenario, draw: Draw<'_>, calendar: &Calendar) -> Vec<Policy> {
+    let policy = |(name, workload): (&String, &Workload)| {
+        let mut policy = Policy::default();
+        if let Some(degraded) = &workload.degraded {
+            let at = |part: &str| format!("workloads/{name}/degraded/{part}");
+            policy.degraded_work = draw.value(&at("work"), &degraded.work).0;
+            policy.most_degraded = draw.value(&at("most"), &degraded.most).0;
+        }
+        if let Some(retries) = &workload.retries {
+            let share = format!("workloads/{name}/retries/share");
+            policy.returning = draw.value(&share, &retries.share).0;
+            policy.returns_after = calendar.epochs_until(retries.after);
+        }
+        policy
+    };
+    scenario.workloads.iter().map(policy).collect()
 }
 
 /// Whether the market can reach each class.

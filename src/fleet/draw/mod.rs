@@ -152,6 +152,7 @@ pub fn draw_world(scenario: &Scenario, draw: Draw<'_>, rate: &ServingRate<'_>) -
     let rates = Rates::new(scenario, &calendar, &volumes, rows);
     let supply = Supply::new(scenario, draw, &calendar, &rates);
     let (classes, deferrables) = merit::classes(scenario, &calendar);
+    let (deadlines, deadline_of) = merit::deadlines(scenario, &calendar, &deferrables);
     let merit = merit::merit(scenario, &calendar, &rates, &supply, &classes);
     let curves = calendar.curves(scenario);
     let spans = calendar.spans.len();
@@ -179,7 +180,9 @@ pub fn draw_world(scenario: &Scenario, draw: Draw<'_>, rate: &ServingRate<'_>) -
     let world = World {
         epoch_s: calendar.epoch_s,
         epochs: calendar.epochs,
-        deadline: calendar.deadline(scenario),
+        deadlines,
+        deadline_of,
+        policies: merit::policies(scenario, draw, &calendar),
         regions: scenario.regions.len(),
         workloads: rates.workloads,
         base,
