@@ -4,9 +4,8 @@ use super::rates::Rates;
 use super::supply::Supply;
 use super::{Calendar, Draw};
 use crate::demand::{Reach, Service, Workload};
-use crate::fleet::world::{Class, Policy, PoolKind};
+use crate::fleet::world::{Class, OnDemand, Policy, PoolKind};
 use crate::scenario::Scenario;
-use crate::supply::Market;
 
 /// How early a workload is served: those that may go nowhere else first, then the tightest
 /// time to first token.
@@ -83,14 +82,24 @@ pub(super) fn policies(scenario: &Scenario, draw: Draw<'_>, calendar: &Calendar)
     scenario.workloads.iter().map(policy).collect()
 }
 
-/// Whether the market can reach each class.
-pub(super) fn market_reach(scenario: &Scenario, market: &Market, classes: &[Class]) -> Vec<bool> {
+/// The on-demand market of a world.
+pub(super) fn on_demand(
+    scenario: &Scenario,
+    draw: Draw<'_>,
+    rates: &Rates,
+    classes: &[Class],
+) -> Option<OnDemand> {
+    let market = scenario.market.as_ref()?;
     let names: Vec<&String> = scenario.regions.keys().collect();
     let workloads: Vec<&Workload> = scenario.workloads.values().collect();
     let reached = |class: &Class| {
         scenario.reaches(workloads[class.workload], names[class.region], &market.region)
     };
-    classes.iter().map(reached).collect()
+    Some(OnDemand {
+        accelerator: rates.accelerator(&market.accelerator),
+        reach: classes.iter().map(reached).collect(),
+        limit: draw.value("market/limit", &market.limit).0,
+    })
 }
 
 /// Merit lists by year: own local, own remote, borrowed, contracts. Within a list, nearer regions
