@@ -47,7 +47,7 @@ pub(super) fn run(arguments: &RunArguments) -> Result<(), Failure> {
 }
 
 /// The scenario with what the command line overrides.
-fn load(arguments: &RunArguments) -> Result<Scenario, Failure> {
+pub(super) fn load(arguments: &RunArguments) -> Result<Scenario, Failure> {
     let mut text = arguments.source.text()?;
     let sampling = [
         ("worlds", arguments.worlds.map(u64::from)),
@@ -89,7 +89,7 @@ fn stopped(stop: &AtomicBool) -> Result<(), Failure> {
 }
 
 /// Serving curves, from the cache where it has them.
-fn serving(
+pub(super) fn serving(
     arguments: &RunArguments,
     scenario: &Scenario,
     stop: &AtomicBool,

@@ -7,6 +7,7 @@ mod finding;
 mod need;
 mod result;
 mod world_year;
+mod worth;
 
 pub use answer::{Unanswered, required_external};
 pub use finding::few_worlds;
@@ -15,3 +16,4 @@ pub use result::{
     AllWorlds, Answer, CandidateFacts, Cost, Eue, Provenance, QuarterResult, ServingBasis, Source,
     SupplyKind, WorldYear, YearResult,
 };
+pub use worth::{NoWorth, Tried, Worth, YearWorth, sources, worth};

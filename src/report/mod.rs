@@ -23,6 +23,7 @@ mod table;
 mod validation;
 #[cfg(feature = "parquet")]
 mod worlds;
+mod worth;
 mod years;
 
 pub use chart::{frontier_png, frontier_svg, gap_png, gap_svg, heatmap_png, heatmap_svg};
@@ -41,6 +42,7 @@ pub use table::table;
 pub use validation::{StatedErrors, Validation, stated_errors};
 #[cfg(feature = "parquet")]
 pub use worlds::worlds_parquet;
+pub use worth::{worth_json, worth_table};
 pub use years::years_csv;
 
 /// The first eight digits of a scenario's hash: enough to tell runs apart in print.

@@ -201,7 +201,7 @@ fn reliability_rows(rows: &mut Rows, lends_training: bool) {
             scale.estimate(of(year))
         });
     }
-    let kinds: [(&str, fn(&YearResult) -> Estimate); 2] = [
+    let kinds: [(&str, OfEstimate); 2] = [
         ("answered by a smaller model", |year| year.degraded_calls),
         ("refused, asked again", |year| year.returned_calls),
     ];
