@@ -25,7 +25,41 @@ fn epochs(c: &mut Criterion) {
     group.bench_function(name, |b| {
         b.iter(|| simulate(black_box(&world), StreamKey::inner(1, 0, 0)));
     });
+    let part = trimmed(&world, 20, [30, 4, 6]);
+    let name = format!("{} classes x {} pools, epochs", part.classes.len(), part.pools.len());
+    group.bench_function(name, |b| {
+        b.iter(|| simulate(black_box(&part), StreamKey::inner(1, 0, 0)));
+    });
     group.finish();
+}
+
+/// A world with the first classes and so many of the own pools, of the borrowed ones and of those
+/// of contracts.
+fn trimmed(world: &World, classes: usize, counts: [usize; 3]) -> World {
+    let starts = [0, world.own_pools, world.own_pools + world.borrowed_pools];
+    let kept: Vec<usize> =
+        starts.iter().zip(counts).flat_map(|(start, count)| *start..start + count).collect();
+    let place = |pool: usize| kept.iter().position(|old| *old == pool);
+    let mut part = world.clone();
+    part.base =
+        world.base.chunks(world.classes.len()).flat_map(|row| &row[..classes]).copied().collect();
+    part.classes.truncate(classes);
+    part.pools = kept.iter().map(|pool| world.pools[*pool].clone()).collect();
+    (part.own_pools, part.borrowed_pools) = (counts[0], counts[1]);
+    part.changes = world
+        .changes
+        .iter()
+        .filter_map(|change| {
+            Some(sparkgap::fleet::CapacityChange { pool: place(change.pool)?, ..*change })
+        })
+        .collect();
+    for pools in part.merit.iter_mut().flatten().flatten() {
+        *pools = pools.iter().filter_map(|pool| Some(place(usize::from(*pool))? as u16)).collect();
+    }
+    if let Some(market) = &mut part.on_demand {
+        market.reach.truncate(classes);
+    }
+    part
 }
 
 fn one_world(c: &mut Criterion) {
