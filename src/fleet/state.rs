@@ -31,6 +31,8 @@ pub(super) struct FleetState<'w> {
     active: Vec<bool>,
     /// What each region's demand is multiplied by now.
     pub factor: Vec<f64>,
+    /// Whether that is 1 everywhere.
+    pub calm: bool,
     /// Usable GPUs of each pool now.
     pub usable: Vec<f64>,
     /// Pools whose GPUs per unit vary by epoch.
@@ -70,6 +72,7 @@ impl<'w> FleetState<'w> {
             active: vec![false; events.len()],
             events,
             factor: vec![1.0; world.regions],
+            calm: true,
             usable: vec![0.0; world.pools.len()],
             varying: pools(|pool| !pool.gpus_by_epoch.is_empty()),
             young: world.pools.iter().map(|pool| pool.young.is_some()).collect(),
@@ -248,6 +251,7 @@ impl<'w> FleetState<'w> {
             let touching = touching.filter(|(event, on)| **on && event.regions >> region & 1 == 1);
             self.factor[region] = touching.map(|(event, _)| event.factor).product();
         }
+        self.calm = self.factor.iter().all(|factor| *factor == 1.0);
     }
 }
 

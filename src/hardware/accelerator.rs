@@ -187,6 +187,10 @@ pub struct Infancy {
     pub lasts: Seconds,
     /// How many times as often everything fails.
     pub factor: Uncertain<Factor>,
+    /// Where that comes from.
+    pub source: String,
+    /// As of when.
+    pub as_of: String,
 }
 
 /// One kind of accelerator.

@@ -58,7 +58,6 @@ pub fn complete(scenario: &mut Value) {
     phase["ramp"] = ramp.clone();
     phase["power"] = json!({"on": "2027-06", "slip": "1 months", "ramp": ramp});
     scenario["sites"]["prometheus"]["burn_in"] = json!({"lasts": "2 weeks", "usable": "50%"});
-    scenario["hardware"]["gb300"]["infancy"] = json!({"lasts": "9 months", "factor": 2});
     scenario["contracts"]["coreweave_1"]["default"] = json!({
         "per_year": 0.02, "after": "3 months", "source": "test", "as_of": "2026-11",
     });

@@ -120,8 +120,12 @@ fn with_infancy(months: f64, times: f64) -> Scenario {
     }
     let hardware = scenario.hardware.get_mut("gb300").expect("it ships");
     hardware.available = date(2026, 6, 1);
-    hardware.infancy =
-        Some(Infancy { lasts: Seconds(months * 2_629_800.0), factor: factor(times) });
+    hardware.infancy = Some(Infancy {
+        lasts: Seconds(months * 2_629_800.0),
+        factor: factor(times),
+        source: "test".to_owned(),
+        as_of: "2026-11".to_owned(),
+    });
     scenario
 }
 
