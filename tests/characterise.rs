@@ -30,6 +30,8 @@ fn workload(service: Service) -> Workload {
         prompt: lengths(600.0),
         cached: Uncertain::fixed(Share(0.3)),
         images: None,
+        degraded: None,
+        retries: None,
         output: lengths(40.0),
         thinking: None,
         work_per_token: Uncertain::fixed(AnnualGrowth(0.0)),

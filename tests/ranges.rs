@@ -94,6 +94,18 @@ const PROBES: &[Probe] = &[
     ),
     ("0 to 5", "[0, 5]", "[-0.1, 5.1]", &["workloads.instant.prompt.shape.lognormal"]),
     (
+        "below 100 % in every draw",
+        r#"["0%", "uniform(10, 99) %"]"#,
+        r#"["100%", "uniform(10, 100) %"]"#,
+        &["workloads.instant.retries.share"],
+    ),
+    (
+        "above 0, up to a week",
+        r#"["1 s", "7 days"]"#,
+        r#"["0 s", "8 days"]"#,
+        &["workloads.instant.retries.after"],
+    ),
+    (
         "above 0 tokens in the middle of every year, centrally",
         r#"[{"constant": "1 tokens"}]"#,
         r#"[{"constant": "0 tokens"}, {"series": {"2026": "9 tokens", "2032": "0 tokens"}}]"#,

@@ -1,5 +1,5 @@
-//! Who is served by what in one epoch: merit order over pools, the smallest candidate block that
-//! would serve the rest, and the backlog of deferrable work.
+//! Who is served by what in one epoch: merit order over pools, and the smallest candidate block
+//! that would serve the rest.
 
 use super::world::{Class, World};
 
@@ -115,6 +115,11 @@ impl Dispatch {
             *free = (usable - *lost).max(0.0);
             *lost = 0.0;
         }
+        self.wait();
+    }
+
+    /// Marks the classes with something left to serve: needed after `residual` was changed.
+    pub fn wait(&mut self) {
         for (word, residual) in self.waiting.0.iter_mut().zip(self.residual.chunks(64)) {
             let bits = residual.iter().enumerate().map(|(bit, left)| u64::from(*left > 0.0) << bit);
             *word = bits.fold(0, |word, bit| word | bit);
@@ -201,6 +206,20 @@ impl Dispatch {
         used.map(|cell| self.used[cell] * rates[cell] * cost[cell % width]).sum()
     }
 
+    /// Whether what is served and what is left make up what was asked, workload by workload.
+    pub fn conserves(&self, world: &World, rates: &[f64], asked: &[f64]) -> bool {
+        let width = world.workloads;
+        (0..width).all(|workload| {
+            let of = |values: &[f64]| -> f64 {
+                let mine = world.classes.iter().zip(values);
+                mine.filter(|(class, _)| class.workload == workload).map(|(_, calls)| calls).sum()
+            };
+            let cells = (workload..self.used.len()).step_by(width);
+            let served: f64 = cells.map(|cell| self.used[cell] * rates[cell]).sum();
+            (of(asked) - served - of(&self.residual)).abs() <= of(asked) * 1e-9
+        })
+    }
+
     /// Accounts for GPUs that had to load another workload's model: they are lost for `share` of
     /// an epoch, charged to the next one. Idle GPUs keep the model that they last served; borrowed
     /// ones go back to training, and what they load when they come is charged as they come.
@@ -281,62 +300,6 @@ pub(super) fn required_block(
         }
     }
     block
-}
-
-/// Deferrable work waiting for spare capacity: oldest first, dropped at its deadline.
-#[derive(Debug, Clone)]
-pub struct Backlog {
-    /// Work by epoch of arrival, modulo the deadline.
-    waiting: Vec<f64>,
-    now: usize,
-    oldest: usize,
-}
-
-/// What a backlog did in one epoch.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
-pub struct BacklogStep {
-    /// Work done.
-    pub done: f64,
-    /// Work that reached its deadline undone.
-    pub missed: f64,
-}
-
-impl Backlog {
-    /// An empty backlog for work that must be done within `deadline` epochs, its first included.
-    #[must_use]
-    pub fn new(deadline: usize) -> Self {
-        Self { waiting: vec![0.0; deadline.max(1)], now: 0, oldest: 0 }
-    }
-
-    /// Takes in what arrives, spends `capacity` on the oldest work, drops what is due.
-    pub fn step(&mut self, arrivals: f64, capacity: f64) -> BacklogStep {
-        let length = self.waiting.len();
-        let slot = self.now % length;
-        let missed = self.waiting[slot];
-        self.waiting[slot] = arrivals;
-        self.oldest = self.oldest.max((self.now + 1).saturating_sub(length));
-        let mut left = capacity.max(0.0);
-        let mut done = 0.0;
-        while left > 0.0 && self.oldest <= self.now {
-            let waiting = &mut self.waiting[self.oldest % length];
-            let taken = waiting.min(left);
-            *waiting -= taken;
-            done += taken;
-            left -= taken;
-            if *waiting > 0.0 || self.oldest == self.now {
-                break;
-            }
-            self.oldest += 1;
-        }
-        self.now += 1;
-        BacklogStep { done, missed }
-    }
-
-    /// Work still waiting.
-    #[must_use]
-    pub fn waiting(&self) -> f64 {
-        self.waiting.iter().sum()
-    }
 }
 
 #[cfg(test)]
@@ -482,29 +445,5 @@ mod tests {
         // The 4 and half of 6 others; 4 serve workload 1 and change hands: half of 4 is lost.
         assert_eq!(epoch([0.0, 0.0, 4.0, 0.0]), (3.0, 2.0));
         assert_eq!(epoch([0.0, 0.0, 4.0, 0.0]), (3.0, 0.0));
-    }
-
-    #[test]
-    fn a_backlog_serves_the_oldest_first_and_drops_what_is_due() {
-        let mut backlog = Backlog::new(2);
-        assert_eq!(backlog.step(10.0, 4.0), BacklogStep { done: 4.0, missed: 0.0 });
-        assert_eq!(backlog.step(5.0, 3.0), BacklogStep { done: 3.0, missed: 0.0 });
-        // 3 of the first epoch reach their deadline; then 5 waiting and 1 new.
-        assert_eq!(backlog.step(1.0, 5.5), BacklogStep { done: 5.5, missed: 3.0 });
-        assert_eq!(backlog.waiting(), 0.5);
-        assert_eq!(backlog.step(0.0, 100.0), BacklogStep { done: 0.5, missed: 0.0 });
-    }
-
-    #[test]
-    fn a_backlog_loses_nothing() {
-        let mut backlog = Backlog::new(24);
-        let (mut arrived, mut gone) = (0.0, 0.0);
-        for epoch in 0..5_000u32 {
-            let work = f64::from(epoch * 37 % 101);
-            let step = backlog.step(work, f64::from(epoch * 53 % 97));
-            arrived += work;
-            gone += step.done + step.missed;
-        }
-        assert_eq!(arrived, gone + backlog.waiting());
     }
 }

@@ -5,10 +5,12 @@
 //! through every epoch of it and leaves an [`Outcome`]. Reading scenarios, threads, need and
 //! cost live on other floors.
 
+mod backlog;
 mod convolution;
 mod dispatch;
 mod draw;
 mod outcome;
+mod refused;
 mod simulate;
 mod single_area;
 mod state;
@@ -17,10 +19,11 @@ mod system;
 mod units;
 mod world;
 
+pub use backlog::{Backlog, BacklogStep};
 pub use convolution::{
     Bracket, CapacityValue, ExactRisk, ExactSystem, LossMeasure, MOST_CAPACITIES, capacity_value,
 };
-pub use dispatch::{Backlog, BacklogStep};
+
 pub use draw::{
     CallFacts, Draw, DrawnWorld, ServingInputs, ServingRate, SourceName, YearFacts, draw_world,
 };
@@ -29,6 +32,6 @@ pub use simulate::simulate;
 pub use single_area::{Changes, SingleArea};
 pub use units::{Consequence, EXACT_RACKS, STEPPED_TRANSITIONS, UnitCounts, counted_law};
 pub use world::{
-    CapacityChange, Class, DemandEvent, OnDemand, Pool, PoolKind, SiteLaw, Span, SurgeLaw, World,
-    YearSpan, Young,
+    CapacityChange, Class, DemandEvent, OnDemand, Policy, Pool, PoolKind, SiteLaw, Span, SurgeLaw,
+    World, YearSpan, Young,
 };

@@ -1,7 +1,9 @@
 //! The epoch loop: see what is usable and what is asked, dispatch, record.
 
-use super::dispatch::{Backlog, Dispatch, Merit, required_block};
+use super::backlog::Backlog;
+use super::dispatch::{Dispatch, Merit, required_block};
 use super::outcome::{Outcome, QuarterTally, Unserved, YearTally};
+use super::refused::Shortage;
 use super::state::FleetState;
 use super::world::{CapacityChange, PoolKind, Span, World};
 use crate::rng::StreamKey;
@@ -51,7 +53,9 @@ fn present(world: &World) -> Vec<bool> {
     let pools = world.pools.len();
     let mut present = vec![false; world.spans.len() * pools];
     let mut held = vec![false; pools];
-    let mut changes = world.changes.iter().peekable();
+    let mut changes: Vec<&CapacityChange> = world.changes.iter().collect();
+    changes.sort_by_key(|change| change.time);
+    let mut changes = changes.into_iter().peekable();
     for (index, span) in world.spans.iter().enumerate() {
         let row = &mut present[index * pools..(index + 1) * pools];
         row.copy_from_slice(&held);
@@ -104,7 +108,9 @@ pub fn simulate(world: &World, key: StreamKey) -> Outcome {
     let layout = Layout::new(world);
     let mut state = FleetState::new(world, key);
     let mut dispatch = Dispatch::new(world);
-    let mut backlog = Backlog::new(world.deadline);
+    let mut backlog = Backlog::new(&world.deadlines);
+    let mut arrivals = vec![0.0; world.deadlines.len()];
+    let mut shortage = Shortage::new(world);
     let mut outcome = new_outcome(world);
     let mut supplied = vec![0.0; world.pools.len()];
     let mut year = None;
@@ -128,8 +134,9 @@ pub fn simulate(world: &World, key: StreamKey) -> Outcome {
             }
             calls += asked.calls;
             peak = peak.max(asked.reference_gpus);
-            serve_epoch(world, &levels, epoch, &mut dispatch, &mut outcome, span.year);
-            defer(world, &levels, epoch, &mut backlog, &mut outcome, span.year);
+            let at = At { world, levels: &levels, epoch, year: span.year };
+            serve_epoch(at, &mut dispatch, &mut shortage, &mut outcome);
+            defer(at, &mut arrivals, &mut backlog, &mut outcome);
             dispatch.reload(world, world.reload_share);
         }
         let tally = &mut outcome.years[span.year];
@@ -140,6 +147,7 @@ pub fn simulate(world: &World, key: StreamKey) -> Outcome {
         record_supply(world, index, span, &supplied, &mut outcome);
     }
     outcome.backlog = backlog.waiting() * world.epoch_hours();
+    outcome.returning_calls = shortage.returns.waiting() * world.epoch_s as f64;
     outcome
 }
 
@@ -157,10 +165,13 @@ fn new_outcome(world: &World) -> Outcome {
         &mut residuals.with_contracts,
         &mut residuals.own_spare,
         &mut residuals.spare_with_contracts,
-        &mut residuals.deferrable,
     ] {
         values.reserve_exact(world.epochs);
     }
+    let returning = world.policies.iter().filter(|policy| policy.returning > 0.0);
+    let share = returning.clone().map(|policy| policy.returning).fold(0.0, f64::max);
+    residuals.returns = (share, returning.map(|policy| policy.returns_after).min().unwrap_or(1));
+    residuals.deferrable.reserve_exact(world.epochs * world.deadlines.len());
     outcome
 }
 
@@ -218,104 +229,142 @@ fn weighted(values: &[f64], weights: &[f64]) -> f64 {
     (lanes[0] + lanes[1]) + (lanes[2] + lanes[3]) + rest
 }
 
+/// An epoch and what is read in it.
+#[derive(Clone, Copy)]
+struct At<'a> {
+    world: &'a World,
+    levels: &'a Levels<'a>,
+    epoch: usize,
+    year: usize,
+}
+
+impl At<'_> {
+    /// Free GPUs of own pools and of contracts, in candidate GPUs by their `worth`. What may be
+    /// borrowed is no spare capacity: it trains.
+    fn spare(self, dispatch: &Dispatch, worth: &[f64]) -> [f64; 2] {
+        let (own, contracts) = (self.world.own_pools, self.world.borrowed().end);
+        let free = &dispatch.free;
+        [weighted(&free[..own], &worth[..own]), weighted(&free[contracts..], &worth[contracts..])]
+    }
+}
+
 /// Own pools, borrowed ones, contracts, then the market; margins and unserved work on the way.
 fn serve_epoch(
-    world: &World,
-    levels: &Levels<'_>,
-    epoch: usize,
+    at: At<'_>,
     dispatch: &mut Dispatch,
+    shortage: &mut Shortage,
     outcome: &mut Outcome,
-    year: usize,
 ) {
+    let At { world, levels, .. } = at;
+    shortage.asked.copy_from_slice(&dispatch.residual);
+    let back = shortage.begin(at.epoch);
     dispatch.serve(&levels.merit[0]);
     let mut short = dispatch.serve(&levels.merit[1]);
-    let tally = &mut outcome.years[year];
     if short && world.borrowed_pools > 0 {
         short = dispatch.borrow(world, &levels.merit[2]);
         let work = dispatch.borrowed_work(world, &levels.rates, levels.reference_cost);
-        tally.borrowed_gpu_hours += work * world.epoch_hours();
+        outcome.years[at.year].borrowed_gpu_hours += work * world.epoch_hours();
     }
-    let residuals = &mut outcome.residuals;
-    // What may be borrowed is no spare capacity: it trains.
-    let (own, contracts) = (0..world.own_pools, world.borrowed().end..world.pools.len());
-    let own_spare = spare(dispatch, own.clone(), &levels.deferrable_worth);
-    residuals.own_spare.push(own_spare);
-    if !short {
-        let own = spare(dispatch, own, &levels.live_worth);
+    debug_assert!(dispatch.conserves(world, &levels.rates, &shortage.asked), "{}", at.epoch);
+    if short | back {
+        serve_short(at, short, dispatch, shortage, outcome);
+    } else {
+        let [own, contracts] = at.spare(dispatch, &levels.live_worth);
+        let [own_later, contracts_later] = at.spare(dispatch, &levels.deferrable_worth);
+        let residuals = &mut outcome.residuals;
         residuals.own.push(-own);
-        let live = spare(dispatch, contracts.clone(), &levels.live_worth);
-        residuals.with_contracts.push(-(own + live));
-        let deferrable = spare(dispatch, contracts, &levels.deferrable_worth);
-        residuals.spare_with_contracts.push(own_spare + deferrable);
+        residuals.with_contracts.push(-(own + contracts));
+        residuals.own_spare.push(own_later);
+        residuals.spare_with_contracts.push(own_later + contracts_later);
+    }
+    debug_assert_eq!(outcome.residuals.own.len(), at.epoch + 1);
+}
+
+/// The rest of an epoch in which own capacity is `short` or refused calls come back. Margins are
+/// those of what is asked for the first time: a block that had served it would have refused
+/// nothing. What comes back is served after it.
+fn serve_short(
+    at: At<'_>,
+    short: bool,
+    dispatch: &mut Dispatch,
+    shortage: &mut Shortage,
+    outcome: &mut Outcome,
+) {
+    let At { world, levels, .. } = at;
+    let (tally, residuals) = (&mut outcome.years[at.year], &mut outcome.residuals);
+    let [own, _] = at.spare(dispatch, &levels.live_worth);
+    residuals.own.push(if short { required(at, shortage, &dispatch.residual) } else { -own });
+    shortage.serve_returns(dispatch, [&levels.merit[0], &levels.merit[1]]);
+    let [own_later, _] = at.spare(dispatch, &levels.deferrable_worth);
+    residuals.own_spare.push(own_later);
+    shortage.settle(world, &dispatch.residual);
+    record_unserved(at, &shortage.refused, &mut tally.own);
+    let still_short = dispatch.serve(&levels.merit[3]);
+    let [_, contracts] = at.spare(dispatch, &levels.live_worth);
+    residuals.with_contracts.push(if still_short {
+        required(at, shortage, &dispatch.residual)
+    } else {
+        -(own + contracts)
+    });
+    shortage.serve_returns(dispatch, [&levels.merit[3]]);
+    let [_, contracts_later] = at.spare(dispatch, &levels.deferrable_worth);
+    residuals.spare_with_contracts.push(own_later + contracts_later);
+    tally.degraded_calls += shortage.settle(world, &dispatch.residual) * world.epoch_s as f64;
+    record_unserved(at, &shortage.refused, &mut tally.with_contracts);
+    buy_on_demand(at, &mut shortage.refused, tally);
+    tally.returned_calls += shortage.send_back(world, at.epoch) * world.epoch_s as f64;
+}
+
+/// The smallest candidate block that would serve what is left, the smaller model doing what it may.
+fn required(at: At<'_>, shortage: &mut Shortage, residual: &[f64]) -> f64 {
+    let At { world, levels, .. } = at;
+    let missing = shortage.missing(world, residual);
+    required_block(&world.classes, missing, levels.candidate_cost, &world.candidate_weights)
+}
+
+fn record_unserved(at: At<'_>, refused: &[f64], to: &mut Unserved) {
+    if refused.iter().all(|calls| *calls <= 0.0) {
         return;
     }
-    record_unserved(world, levels, &dispatch.residual, &mut tally.own);
-    residuals.own.push(required(world, levels, &dispatch.residual));
-    let still_short = dispatch.serve(&levels.merit[3]);
-    let deferrable = spare(dispatch, contracts.clone(), &levels.deferrable_worth);
-    residuals.spare_with_contracts.push(own_spare + deferrable);
-    if still_short {
-        record_unserved(world, levels, &dispatch.residual, &mut tally.with_contracts);
-        residuals.with_contracts.push(required(world, levels, &dispatch.residual));
-    } else {
-        let live = spare(dispatch, own, &levels.live_worth)
-            + spare(dispatch, contracts, &levels.live_worth);
-        residuals.with_contracts.push(-live);
-    }
-    debug_assert_eq!(outcome.residuals.own.len(), epoch + 1);
-    if still_short {
-        buy_on_demand(world, levels, &dispatch.residual, tally);
-    }
-}
-
-/// Free GPUs of some pools in candidate GPUs.
-fn spare(dispatch: &Dispatch, pools: std::ops::Range<usize>, worth: &[f64]) -> f64 {
-    weighted(&dispatch.free[pools.clone()], &worth[pools])
-}
-
-fn required(world: &World, levels: &Levels<'_>, residual: &[f64]) -> f64 {
-    required_block(&world.classes, residual, levels.candidate_cost, &world.candidate_weights)
-}
-
-fn record_unserved(world: &World, levels: &Levels<'_>, residual: &[f64], to: &mut Unserved) {
     to.short_epochs += 1;
-    let seconds = world.epoch_s as f64;
-    for (class, left) in world.classes.iter().zip(residual) {
+    let seconds = at.world.epoch_s as f64;
+    for (class, left) in at.world.classes.iter().zip(refused) {
         let calls = left * seconds;
         to.calls += calls;
-        to.output_tokens += calls * levels.output_tokens[class.workload];
-        to.reference_gpu_hours += calls * levels.reference_cost[class.workload] / 3_600.0;
+        to.output_tokens += calls * at.levels.output_tokens[class.workload];
+        to.reference_gpu_hours += calls * at.levels.reference_cost[class.workload] / 3_600.0;
     }
 }
 
-fn buy_on_demand(world: &World, levels: &Levels<'_>, residual: &[f64], tally: &mut YearTally) {
+/// Buys GPUs for what is still refused, up to the limit of the market, and takes it off.
+fn buy_on_demand(at: At<'_>, refused: &mut [f64], tally: &mut YearTally) {
+    let At { world, levels, .. } = at;
     let Some(market) = &world.on_demand else { return };
     let mut left = market.limit;
     for (index, class) in world.classes.iter().enumerate() {
         let rate = levels.market_rates[market.accelerator * world.workloads + class.workload];
         if market.reach[index] && rate > 0.0 {
-            let gpus = (residual[index] / rate).min(left);
+            let gpus = (refused[index] / rate).min(left);
             left -= gpus;
+            refused[index] = (refused[index] - gpus * rate).max(0.0);
         }
     }
     tally.on_demand_gpu_hours += (market.limit - left) * world.epoch_hours();
 }
 
-fn defer(
-    world: &World,
-    levels: &Levels<'_>,
-    epoch: usize,
-    backlog: &mut Backlog,
-    outcome: &mut Outcome,
-    year: usize,
-) {
+/// Takes in deferrable work by deadline and does it with what is spare.
+fn defer(at: At<'_>, arrivals: &mut [f64], backlog: &mut Backlog, outcome: &mut Outcome) {
+    let At { world, levels, epoch, .. } = at;
     let position = epoch % world.curves.first().map_or(1, Vec::len);
-    let classes = world.deferrables.iter().zip(levels.deferrable_base);
-    let arrivals = classes.map(|(class, base)| base * world.curves[class.curve][position]).sum();
-    outcome.residuals.deferrable.push(arrivals);
+    arrivals.fill(0.0);
+    let classes = world.deferrables.iter().zip(levels.deferrable_base).zip(&world.deadline_of);
+    for ((class, base), deadline) in classes {
+        arrivals[*deadline] += base * world.curves[class.curve][position];
+    }
+    outcome.residuals.deferrable.extend_from_slice(arrivals);
     let step = backlog.step(arrivals, outcome.residuals.spare_with_contracts[epoch]);
-    let tally = &mut outcome.years[year];
-    tally.deferrable_arrived += arrivals * world.epoch_hours();
+    let tally = &mut outcome.years[at.year];
+    tally.deferrable_arrived += arrivals.iter().sum::<f64>() * world.epoch_hours();
     tally.deferrable_done += step.done * world.epoch_hours();
     tally.deferrable_missed += step.missed * world.epoch_hours();
 }

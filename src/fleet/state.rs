@@ -271,8 +271,29 @@ fn draw_surges(world: &World, key: StreamKey) -> Vec<DemandEvent> {
             let factor = law.factor.at(uniform(&mut random)).0;
             let start = time as u64 / world.epoch_s * world.epoch_s;
             let end = ((time + lasts) as u64).div_ceil(world.epoch_s) * world.epoch_s;
-            events.push(DemandEvent { start, end, regions: law.regions, factor });
+            let regions = match law.spread {
+                Some(chance) => spread(law.regions, chance, &mut random),
+                None => law.regions,
+            };
+            events.push(DemandEvent { start, end, regions, factor });
         }
     }
     events
+}
+
+/// Regions of a surge that begins in one of `regions`, each alike, and takes each other one with
+/// it by a chance.
+fn spread(regions: u32, chance: f64, random: &mut ChaCha8Rng) -> u32 {
+    let count = f64::from(regions.count_ones());
+    let mut first = (uniform(random) * count) as u32;
+    let mut touched = 0;
+    for bit in (0..u32::BITS).filter(|bit| regions >> bit & 1 == 1) {
+        // One number for each region, so that another chance sees the same surges.
+        let joins = uniform(random) < chance;
+        if joins || first == 0 {
+            touched |= 1 << bit;
+        }
+        first = first.wrapping_sub(1);
+    }
+    touched
 }

@@ -215,6 +215,8 @@ fn year_result(
         },
         deferrable_misses: estimate(&rows, |row| row.deferrable_misses),
         borrowed_gpu_hours: estimate(&rows, |row| row.borrowed_gpu_hours),
+        degraded_calls: estimate(&rows, |row| row.degraded_calls),
+        returned_calls: estimate(&rows, |row| row.returned_calls),
     }
 }
 

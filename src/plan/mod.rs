@@ -10,7 +10,7 @@ mod world_year;
 
 pub use answer::{Unanswered, required_external};
 pub use finding::few_worlds;
-pub use need::{Before, allowed_epochs, order_statistic, required_block};
+pub use need::{Before, allowed_epochs, order_statistic, required_block, short_epochs};
 pub use result::{
     AllWorlds, Answer, CandidateFacts, Cost, Eue, Provenance, QuarterResult, ServingBasis, Source,
     SupplyKind, WorldYear, YearResult,

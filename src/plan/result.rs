@@ -148,6 +148,10 @@ pub struct YearResult {
     pub deferrable_misses: Estimate,
     /// Interactive work done on GPUs borrowed from training, reference GPU-hours a year.
     pub borrowed_gpu_hours: Estimate,
+    /// Calls a year that a smaller model answers because capacity with contracts is short.
+    pub degraded_calls: Estimate,
+    /// Refused calls a year that come back later.
+    pub returned_calls: Estimate,
 }
 
 /// Whose capacity a layer of the chart is.
@@ -248,6 +252,10 @@ pub struct WorldYear {
     pub deferrable_misses: f64,
     /// Interactive work done on GPUs borrowed from training, reference GPU-hours.
     pub borrowed_gpu_hours: f64,
+    /// Calls that a smaller model answers because capacity with contracts is short.
+    pub degraded_calls: f64,
+    /// Refused calls that come back later.
+    pub returned_calls: f64,
 }
 
 /// What the serving figures of an accelerator rest on.

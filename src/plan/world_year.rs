@@ -58,7 +58,7 @@ pub(super) fn reduce(
     for (index, span) in years.iter().enumerate() {
         let epochs = span.first..span.end;
         let block = |before| {
-            required_block(&samples, epochs.clone(), before, criterion, world.deadline, hours)
+            required_block(&samples, epochs.clone(), before, criterion, &world.deadlines, hours)
         };
         let (need, gap) = (block(Before::Own), block(Before::Contracts));
         let mut row = tallies(run, index, hours);
@@ -120,6 +120,8 @@ fn tallies(run: &WorldRun, index: usize, hours: f64) -> WorldYear {
         unserved_output_tokens: mean(&|o| o.years[index].with_contracts.output_tokens),
         unserved_gpu_hours: mean(&|o| o.years[index].with_contracts.reference_gpu_hours),
         borrowed_gpu_hours: mean(&|o| o.years[index].borrowed_gpu_hours),
+        degraded_calls: mean(&|o| o.years[index].degraded_calls),
+        returned_calls: mean(&|o| o.years[index].returned_calls),
         deferrable_misses: if arrived > 0.0 { missed / arrived } else { 0.0 },
         ..WorldYear::default()
     }

@@ -201,6 +201,17 @@ fn reliability_rows(rows: &mut Rows, lends_training: bool) {
             scale.estimate(of(year))
         });
     }
+    let kinds: [(&str, fn(&YearResult) -> Estimate); 2] = [
+        ("answered by a smaller model", |year| year.degraded_calls),
+        ("refused, asked again", |year| year.returned_calls),
+    ];
+    for (label, of) in kinds {
+        if rows.years.iter().any(|year| of(year).mean > 0.0) {
+            let scale = Scale::of_counts(rows.years.iter().map(|year| of(year).mean));
+            let unit = scale.unit("calls/yr");
+            rows.cells(format!("{label}, {unit}"), |year| scale.estimate(of(year)));
+        }
+    }
     rows.plain_estimate("deferrable misses, % of work", |year| {
         let misses = year.deferrable_misses;
         Estimate { mean: misses.mean * 100.0, standard_error: misses.standard_error * 100.0 }

@@ -220,6 +220,8 @@ fn nothing(year: u16) -> YearResult {
         eue_with_contracts: Eue::default(),
         deferrable_misses: Estimate::default(),
         borrowed_gpu_hours: Estimate::default(),
+        degraded_calls: Estimate::default(),
+        returned_calls: Estimate::default(),
     }
 }
 
@@ -322,6 +324,8 @@ fn worlds() -> Vec<WorldYear> {
             unserved_gpu_hours: value(),
             deferrable_misses: value(),
             borrowed_gpu_hours: value(),
+            degraded_calls: value(),
+            returned_calls: value(),
         }
     };
     (0..100)

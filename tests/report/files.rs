@@ -107,6 +107,8 @@ fn parquet_reads_back() {
         assert_eq!(row.get_double(12).expect("gap"), world.gap_gpus);
         assert_eq!(row.get_double(27).expect("misses"), world.deferrable_misses);
         assert_eq!(row.get_double(28).expect("borrowed"), world.borrowed_gpu_hours);
+        assert_eq!(row.get_double(29).expect("degraded"), world.degraded_calls);
+        assert_eq!(row.get_double(30).expect("returned"), world.returned_calls);
     }
 }
 
