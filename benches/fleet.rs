@@ -4,9 +4,12 @@
 use std::hint::black_box;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use sparkgap::demand::Growth;
 use sparkgap::fleet::{Changes, Draw, ServingInputs, SingleArea, World, draw_world, simulate};
 use sparkgap::rng::StreamKey;
 use sparkgap::scenario::{Scenario, System};
+use sparkgap::supply::Amount;
+use sparkgap::units::{GpuAmount, Share, Uncertain};
 
 /// A GPU's speed without a serving engine: what counts here is the loop above it.
 fn rate(inputs: &ServingInputs<'_>) -> f64 {
@@ -108,5 +111,28 @@ fn system_years(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, epochs, one_world, system_years);
+/// The loop of the default demand over one site of our own, small and large: a large pool is
+/// counted an epoch at a time and costs what a small one does.
+fn sizes(c: &mut Criterion) {
+    let mut group = c.benchmark_group("size");
+    for gpus in [1e4, 1e6, 1e8] {
+        let mut scenario = Scenario::embedded();
+        scenario.contracts.clear();
+        scenario.sites.retain(|name, _| name == "prometheus");
+        let site = scenario.sites.get_mut("prometheus").expect("it ships");
+        site.assistant_share = Growth::Constant(Uncertain::fixed(Share(1.0)));
+        site.training = None;
+        site.phases.truncate(1);
+        site.phases[0].refill = None;
+        site.phases[0].amount = Amount::Gpus(Uncertain::fixed(GpuAmount(gpus)));
+        let world = draw_world(&scenario, Draw::central(), &rate).world;
+        group.sample_size(10).throughput(Throughput::Elements(world.epochs as u64));
+        group.bench_function(format!("{gpus:e} GPUs, epochs"), |b| {
+            b.iter(|| simulate(black_box(&world), StreamKey::inner(1, 0, 0)));
+        });
+    }
+    group.finish();
+}
+
+criterion_group!(benches, epochs, one_world, sizes, system_years);
 criterion_main!(benches);

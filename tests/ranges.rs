@@ -1,6 +1,9 @@
 //! The ranges that descriptions name are those that reading and checking enforce: values at their
 //! ends are put into the default scenario, one at a time.
 
+#[path = "ranges/supply.rs"]
+mod supply;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
@@ -400,6 +403,7 @@ fn put(scenario: &mut Value, path: &str, value: Value) {
 /// The scenario with a step time that was measured, which the default has none of.
 fn with_measured(scenario: &Scenario) -> Value {
     let mut scenario = serde_json::to_value(scenario).expect("plain data");
+    supply::complete(&mut scenario);
     scenario["deployments"]["instant"]["layouts"]["gb300"]["step_time"] = serde_json::json!({
         "base": "1 ms", "floor": "2 ms", "per_token": "1 us", "per_sequence": "2 us",
         "per_context_token": "1 ns", "kv_tokens": 1_000_000, "as_of": "2026-08", "source": "log",
@@ -442,7 +446,7 @@ fn ranges_are_those_that_are_enforced() {
     }
     let default = with_measured(&Scenario::embedded());
     let (mut probed, mut faults) = (BTreeSet::new(), Vec::new());
-    for (range, legal, illegal, paths) in PROBES {
+    for (range, legal, illegal, paths) in PROBES.iter().chain(supply::PROBES) {
         for path in *paths {
             let found = find(path, &default).expect("a field");
             let told = found[0].field.range.as_deref();

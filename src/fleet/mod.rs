@@ -14,6 +14,7 @@ mod refused;
 mod simulate;
 mod single_area;
 mod state;
+mod stepped;
 mod system;
 mod units;
 mod world;
@@ -29,8 +30,8 @@ pub use draw::{
 pub use outcome::{Outcome, QuarterTally, Residuals, Unserved, YearTally};
 pub use simulate::simulate;
 pub use single_area::{Changes, SingleArea};
-pub use units::{Consequence, UnitCounts};
+pub use units::{Consequence, EXACT_RACKS, STEPPED_TRANSITIONS, UnitCounts, counted_law};
 pub use world::{
     CapacityChange, Class, DemandEvent, OnDemand, Policy, Pool, PoolKind, SiteLaw, Span, SurgeLaw,
-    World, YearSpan,
+    World, YearSpan, Young,
 };

@@ -99,5 +99,7 @@ fn pool(name: &str, capacity: &Level, count: u32, law: UnitLaw) -> Pool {
         gpus_per_unit,
         gpus_by_epoch,
         most: count,
+        young: None,
+        by_span: Vec::new(),
     }
 }

@@ -125,6 +125,19 @@ pub struct Pool {
     pub gpus_by_epoch: Vec<f64>,
     /// Most units that it ever holds.
     pub most: u32,
+    /// How its units fail while their kind is new; as `law` says from the start if there is none.
+    pub young: Option<Young>,
+    /// What the GPUs of a unit are multiplied by in each span; empty where that is always 1.
+    pub by_span: Vec<f64>,
+}
+
+/// The law of a kind of unit in its first months.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Young {
+    /// When it ends, seconds after the start of the horizon.
+    pub until: u64,
+    /// How units fail until then; of the same form as the law that follows.
+    pub law: UnitLaw,
 }
 
 /// A pool holds `units` units from `time` on.

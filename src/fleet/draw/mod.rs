@@ -2,6 +2,8 @@
 //! name turned into an index, every curve laid out by epoch.
 
 mod calendar;
+mod contracts;
+mod deliveries;
 mod merit;
 mod rates;
 mod releases;
