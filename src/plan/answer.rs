@@ -2,6 +2,7 @@
 
 use super::all_worlds::all_worlds;
 use super::finding::{caveats, finding};
+use super::measures::adequacy;
 use super::need::allowed_epochs;
 use super::result::{
     Answer, CandidateFacts, Cost, Eue, Provenance, QuarterResult, ServingBasis, Source, SupplyKind,
@@ -80,6 +81,7 @@ pub fn required_external(
         candidate,
         lends_training: scenario.sites.values().any(|site| site.training.is_some()),
         years,
+        adequacy: adequacy(scenario, &central.world, &worlds),
         sources,
         quarters,
         worlds: worlds.into_iter().flat_map(|world| world.years).collect(),

@@ -3,6 +3,7 @@
 
 use serde::Serialize;
 
+use super::adequacy::Adequacy;
 use crate::scenario::{Criterion, Scenario};
 use crate::stats::{Estimate, Spread};
 
@@ -310,6 +311,8 @@ pub struct Answer {
     pub lends_training: bool,
     /// One entry for each calendar year.
     pub years: Vec<YearResult>,
+    /// How adequate the fleet is, in the measures of power systems.
+    pub adequacy: Adequacy,
     /// Layers of supply, in the order in which they are stacked.
     pub sources: Vec<Source>,
     /// One entry for each quarter.

@@ -4,6 +4,8 @@
 //! Nothing here simulates or decides; every number is read from [`crate::plan::Answer`]. Only
 //! [`write_folder`] touches the file system.
 
+mod adequacy;
+mod adequacy_table;
 mod chart;
 mod columns;
 mod error;
@@ -26,6 +28,7 @@ mod worlds;
 mod worth;
 mod years;
 
+pub use adequacy::adequacy_csv;
 pub use chart::{frontier_png, frontier_svg, gap_png, gap_svg, heatmap_png, heatmap_svg};
 pub use columns::{metric_names, sweep_rows};
 pub use error::ReportError;
