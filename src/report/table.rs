@@ -4,7 +4,7 @@ use crate::hardware::Provenance;
 use crate::plan::{Answer, Cost, Eue, YearResult};
 use crate::stats::{Estimate, RankedQuantile, Spread};
 
-use super::adequacy_table::{adequacy_notes, adequacy_rows};
+use super::measures_table::{adequacy_notes, adequacy_rows};
 use super::rounding::Scale;
 use super::short_hash;
 
