@@ -117,6 +117,7 @@ fn scenario() -> Scenario {
         criterion: Criterion {
             interactive_lole: HoursPerYear(2.4),
             deferrable_misses: Share(0.001),
+            three_part: None,
         },
     }
 }

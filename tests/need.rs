@@ -6,7 +6,11 @@ use sparkgap::scenario::Criterion;
 use sparkgap::units::{HoursPerYear, Share};
 
 fn criterion(hours: f64) -> Criterion {
-    Criterion { interactive_lole: HoursPerYear(hours), deferrable_misses: Share(0.001) }
+    Criterion {
+        interactive_lole: HoursPerYear(hours),
+        deferrable_misses: Share(0.001),
+        three_part: None,
+    }
 }
 
 fn residuals(margins: &[f64]) -> Residuals {

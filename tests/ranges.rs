@@ -90,6 +90,7 @@ const PROBES: &[Probe] = &[
             "hardware.gb300.software.time_constant",
             "hardware.gb300.life",
             "sites.prometheus.outages.mtbf",
+            "criterion.three_part.duration",
         ],
     ),
     ("0 to 5", "[0, 5]", "[-0.1, 5.1]", &["workloads.instant.prompt.shape.lognormal"]),
@@ -400,7 +401,8 @@ fn put(scenario: &mut Value, path: &str, value: Value) {
     place[last] = value;
 }
 
-/// The scenario with a step time that was measured, which the default has none of.
+/// The scenario with a step time that was measured and limits on events, which the default has none
+/// of.
 fn with_measured(scenario: &Scenario) -> Value {
     let mut scenario = serde_json::to_value(scenario).expect("plain data");
     supply::complete(&mut scenario);
@@ -408,6 +410,7 @@ fn with_measured(scenario: &Scenario) -> Value {
         "base": "1 ms", "floor": "2 ms", "per_token": "1 us", "per_sequence": "2 us",
         "per_context_token": "1 ns", "kv_tokens": 1_000_000, "as_of": "2026-08", "source": "log",
     });
+    scenario["criterion"]["three_part"] = serde_json::json!({});
     scenario
 }
 

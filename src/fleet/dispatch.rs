@@ -73,7 +73,7 @@ pub(super) struct Dispatch {
     /// GPUs by pool and workload in this epoch.
     used: Vec<f64>,
     /// GPUs by pool and workload that hold the workload's model.
-    loaded: Vec<f64>,
+    pub loaded: Vec<f64>,
     /// GPUs of each pool lost to reloading in the next epoch.
     pub lost: Vec<f64>,
     /// Pools that served something in this epoch.
@@ -81,7 +81,7 @@ pub(super) struct Dispatch {
     /// Whether some borrowed GPUs hold a model.
     lent: bool,
     /// Epochs of this calendar year in which each site's training may still be interrupted.
-    epochs_left: Vec<u64>,
+    pub epochs_left: Vec<u64>,
 }
 
 impl Dispatch {
@@ -218,6 +218,13 @@ impl Dispatch {
             let served: f64 = cells.map(|cell| self.used[cell] * rates[cell]).sum();
             (of(asked) - served - of(&self.residual)).abs() <= of(asked) * 1e-9
         })
+    }
+
+    /// Ends an epoch that never was: nothing is charged to the next one, and what it touched does
+    /// not count as borrowed there.
+    pub fn forget(&mut self) {
+        self.used.fill(0.0);
+        self.touched.0.fill(0);
     }
 
     /// Accounts for GPUs that had to load another workload's model: they are lost for `share` of

@@ -9,7 +9,9 @@ mod backlog;
 mod convolution;
 mod dispatch;
 mod draw;
+mod measures;
 mod outcome;
+mod peak_loss;
 mod refused;
 mod simulate;
 mod single_area;
@@ -27,7 +29,9 @@ pub use convolution::{
 pub use draw::{
     CallFacts, Draw, DrawnWorld, ServingInputs, ServingRate, SourceName, YearFacts, draw_world,
 };
+pub use measures::{CELLS, Measures, Scopes, Shortfall, Shortfalls};
 pub use outcome::{Outcome, QuarterTally, Residuals, Unserved, YearTally};
+pub use peak_loss::{PeakLoss, PeakLosses, WEEKS};
 pub use simulate::simulate;
 pub use single_area::{Changes, SingleArea};
 pub use units::{Consequence, EXACT_RACKS, STEPPED_TRANSITIONS, UnitCounts, counted_law};

@@ -1,5 +1,8 @@
 //! What one inner sample leaves behind: residuals by epoch and tallies by year.
 
+use super::measures::Measures;
+use super::peak_loss::PeakLosses;
+
 /// Signed margins by epoch, in candidate GPUs: positive is the smallest candidate block that
 /// would have served everything interactive, negative is spare capacity.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -81,6 +84,10 @@ pub struct Outcome {
     pub years: Vec<YearTally>,
     /// By quarter.
     pub quarters: Vec<QuarterTally>,
+    /// Shortfalls by year, region, workload and class.
+    pub measures: Measures,
+    /// Weekly peaks without the largest site or contract.
+    pub peak_losses: PeakLosses,
     /// Deferrable work still waiting at the end of the horizon, candidate GPU-hours.
     pub backlog: f64,
     /// Refused calls still on their way back at the end of the horizon.

@@ -2,7 +2,9 @@
 
 use super::backlog::Backlog;
 use super::dispatch::{Dispatch, Merit, required_block};
+use super::measures::{Measures, ShortEpoch};
 use super::outcome::{Outcome, QuarterTally, Unserved, YearTally};
+use super::peak_loss::{PeakMonth, Peaks};
 use super::refused::Shortage;
 use super::state::FleetState;
 use super::world::{CapacityChange, PoolKind, Span, World};
@@ -10,6 +12,8 @@ use crate::rng::StreamKey;
 
 /// The rows of a span that the loop reads, laid out by class and by pool.
 struct Levels<'w> {
+    /// Month of the year, 0 to 11.
+    month: usize,
     base: &'w [f64],
     /// Rates by accelerator and workload, for the market.
     market_rates: &'w [f64],
@@ -88,6 +92,8 @@ fn levels<'w>(world: &'w World, layout: &Layout, index: usize, span: &Span) -> L
     };
     let merit = [0, 1, 2, 3].map(merit);
     Levels {
+        // Spans are months from January on.
+        month: index % 12,
         base: row(&world.base, index, spans),
         market_rates: rates,
         rates: by_pool,
@@ -111,6 +117,7 @@ pub fn simulate(world: &World, key: StreamKey) -> Outcome {
     let mut backlog = Backlog::new(&world.deadlines);
     let mut arrivals = vec![0.0; world.deadlines.len()];
     let mut shortage = Shortage::new(world);
+    let mut peaks = Peaks::new(world);
     let mut outcome = new_outcome(world);
     let mut supplied = vec![0.0; world.pools.len()];
     let mut year = None;
@@ -129,6 +136,7 @@ pub fn simulate(world: &World, key: StreamKey) -> Outcome {
             }
             let asked = ask(world, &layout, &levels, epoch, &state, &mut dispatch.residual);
             dispatch.begin(&state.usable);
+            peaks.look(world, epoch, asked.reference_gpus, &dispatch);
             for (sum, usable) in supplied.iter_mut().zip(&state.usable) {
                 *sum += usable;
             }
@@ -148,7 +156,20 @@ pub fn simulate(world: &World, key: StreamKey) -> Outcome {
     }
     outcome.backlog = backlog.waiting() * world.epoch_hours();
     outcome.returning_calls = shortage.returns.waiting() * world.epoch_s as f64;
+    outcome.measures.offer(world, &state.events);
+    outcome.peak_losses = peaks.losses(world, |index| peak_month(world, &layout, index));
     outcome
+}
+
+/// The levels of a span that [`Peaks::losses`] reads.
+fn peak_month<'w>(world: &'w World, layout: &Layout, index: usize) -> PeakMonth<'w> {
+    let levels = levels(world, layout, index, &world.spans[index]);
+    let accelerators = world.reference_worth.len() / world.spans.len();
+    PeakMonth {
+        reference_cost: levels.reference_cost,
+        reference_worth: &world.reference_worth[index * accelerators..(index + 1) * accelerators],
+        merit: levels.merit,
+    }
 }
 
 fn new_outcome(world: &World) -> Outcome {
@@ -157,6 +178,7 @@ fn new_outcome(world: &World) -> Outcome {
     let mut outcome = Outcome {
         years: vec![YearTally::default(); world.years.len()],
         quarters: vec![quarter; quarters],
+        measures: Measures::new(world),
         ..Outcome::default()
     };
     let residuals = &mut outcome.residuals;
@@ -239,6 +261,12 @@ struct At<'a> {
 }
 
 impl At<'_> {
+    /// What [`Measures`] reads of an epoch with unserved work.
+    fn short(&self) -> ShortEpoch<'_> {
+        let Levels { month, reference_cost, output_tokens, .. } = *self.levels;
+        ShortEpoch { epoch: self.epoch, year: self.year, month, reference_cost, output_tokens }
+    }
+
     /// Free GPUs of own pools and of contracts, in candidate GPUs by their `worth`. What may be
     /// borrowed is no spare capacity: it trains.
     fn spare(self, dispatch: &Dispatch, worth: &[f64]) -> [f64; 2] {
@@ -299,6 +327,7 @@ fn serve_short(
     residuals.own_spare.push(own_later);
     shortage.settle(world, &dispatch.residual);
     record_unserved(at, &shortage.refused, &mut tally.own);
+    outcome.measures.own.record(world, &shortage.refused, at.short());
     let still_short = dispatch.serve(&levels.merit[3]);
     let [_, contracts] = at.spare(dispatch, &levels.live_worth);
     residuals.with_contracts.push(if still_short {
@@ -311,6 +340,7 @@ fn serve_short(
     residuals.spare_with_contracts.push(own_later + contracts_later);
     tally.degraded_calls += shortage.settle(world, &dispatch.residual) * world.epoch_s as f64;
     record_unserved(at, &shortage.refused, &mut tally.with_contracts);
+    outcome.measures.with_contracts.record(world, &shortage.refused, at.short());
     buy_on_demand(at, &mut shortage.refused, tally);
     tally.returned_calls += shortage.send_back(world, at.epoch) * world.epoch_s as f64;
 }

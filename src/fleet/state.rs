@@ -27,7 +27,7 @@ pub(super) struct FleetState<'w> {
     site_up: Vec<bool>,
     outages: Vec<ChaCha8Rng>,
     /// Planned events and drawn surges, and which of them are on.
-    events: Vec<DemandEvent>,
+    pub events: Vec<DemandEvent>,
     active: Vec<bool>,
     /// What each region's demand is multiplied by now.
     pub factor: Vec<f64>,

@@ -3,7 +3,8 @@
 
 use serde::Serialize;
 
-use crate::scenario::Criterion;
+use super::adequacy::Adequacy;
+use crate::scenario::{Criterion, Scenario};
 use crate::stats::{Estimate, Spread};
 
 /// What the numbers belong to.
@@ -23,6 +24,22 @@ pub struct Provenance {
     pub inner_years: u32,
     /// Length of a demand epoch in hours.
     pub epoch_hours: f64,
+}
+
+impl Provenance {
+    /// Of a scenario whose epochs have so many hours.
+    #[must_use]
+    pub fn of(scenario: &Scenario, epoch_hours: f64) -> Self {
+        Self {
+            scenario: scenario.name.clone(),
+            hash: scenario.hash(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            seed: scenario.sampling.seed,
+            worlds: scenario.sampling.worlds,
+            inner_years: scenario.sampling.inner_years,
+            epoch_hours,
+        }
+    }
 }
 
 /// The external block that is sized.
@@ -294,6 +311,8 @@ pub struct Answer {
     pub lends_training: bool,
     /// One entry for each calendar year.
     pub years: Vec<YearResult>,
+    /// How adequate the fleet is, in the measures of power systems.
+    pub adequacy: Adequacy,
     /// Layers of supply, in the order in which they are stacked.
     pub sources: Vec<Source>,
     /// One entry for each quarter.

@@ -1,5 +1,6 @@
 //! One simulated world reduced to what the answer needs of it, so that its arrays can be freed.
 
+use super::measures::WorldMeasures;
 use super::need::{Before, allowed_epochs, required_block};
 use super::result::{CandidateFacts, WorldYear};
 use crate::fleet::{Outcome, Residuals, YearFacts};
@@ -23,6 +24,7 @@ pub(super) struct WorldResult {
     /// By year: the largest margins with own capacity only, falling, all inner samples pooled.
     pub tails: Vec<Vec<f64>>,
     pub quarters: Vec<WorldQuarter>,
+    pub measures: WorldMeasures,
 }
 
 /// One world in one quarter, reference GPUs, mean over inner samples.
@@ -53,6 +55,7 @@ pub(super) fn reduce(
         signed_need: Vec::new(),
         tails: Vec::new(),
         quarters: Vec::new(),
+        measures: WorldMeasures::default(),
     };
     let years = if result.servable { world.years.as_slice() } else { &[] };
     for (index, span) in years.iter().enumerate() {
@@ -77,6 +80,7 @@ pub(super) fn reduce(
     }
     if result.servable {
         result.quarters = quarters(run, own_sources);
+        result.measures = WorldMeasures::of(run);
     }
     result
 }

@@ -4,6 +4,8 @@
 //! Nothing here simulates or decides; every number is read from [`crate::plan::Answer`]. Only
 //! [`write_folder`] touches the file system.
 
+mod adequacy;
+mod adequacy_table;
 mod chart;
 mod columns;
 mod error;
@@ -23,8 +25,10 @@ mod table;
 mod validation;
 #[cfg(feature = "parquet")]
 mod worlds;
+mod worth;
 mod years;
 
+pub use adequacy::adequacy_csv;
 pub use chart::{frontier_png, frontier_svg, gap_png, gap_svg, heatmap_png, heatmap_svg};
 pub use columns::{metric_names, sweep_rows};
 pub use error::ReportError;
@@ -41,6 +45,7 @@ pub use table::table;
 pub use validation::{StatedErrors, Validation, stated_errors};
 #[cfg(feature = "parquet")]
 pub use worlds::worlds_parquet;
+pub use worth::{worth_json, worth_table};
 pub use years::years_csv;
 
 /// The first eight digits of a scenario's hash: enough to tell runs apart in print.
