@@ -36,6 +36,7 @@ fn one_site(gpus: f64) -> Scenario {
     scenario.sampling.worlds = 1;
     scenario.sampling.inner_years = 1;
     scenario.horizon.last_year = 2028;
+    once(&mut scenario);
     scenario.contracts.clear();
     scenario.sites.retain(|name, _| name == "prometheus");
     scenario.hardware.get_mut("gb300").expect("it ships").infancy = None;
@@ -51,6 +52,13 @@ fn one_site(gpus: f64) -> Scenario {
     phase.amount = Amount::Gpus(fixed(GpuAmount(gpus)));
     (phase.ramp, phase.power, phase.refill) = (None, None, None);
     scenario
+}
+
+/// Every call is asked once, and of one model: what is unserved is a part of what was offered.
+fn once(scenario: &mut Scenario) {
+    for workload in scenario.workloads.values_mut() {
+        (workload.retries, workload.degraded) = (None, None);
+    }
 }
 
 fn draw(scenario: &Scenario, draw: Draw<'_>) -> DrawnWorld {

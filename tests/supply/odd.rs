@@ -9,7 +9,7 @@ use sparkgap::supply::{Amount, Site};
 use sparkgap::time::FleetTime;
 use sparkgap::units::{RequestsPerDay, Seconds, Share, Uncertain, Watts};
 
-use super::{DAY, central, changes, date, draw, fixed, one_site, support};
+use super::{DAY, central, changes, date, draw, fixed, once, one_site, support};
 
 const YEAR: f64 = 31_557_600.0;
 
@@ -90,6 +90,7 @@ fn odd_fleets_go_through_the_loop() {
 #[test]
 fn a_contract_that_never_starts_is_never_paid() {
     let mut scenario = Scenario::embedded();
+    once(&mut scenario);
     scenario.horizon.last_year = 2028;
     scenario.contracts.retain(|name, _| name == "coreweave_2");
     let contract = scenario.contracts.get_mut("coreweave_2").expect("it ships");
