@@ -19,8 +19,8 @@ mod typed;
 mod validate;
 
 pub use args::{
-    AdequacyArguments, Arguments, CheckArguments, Command, CompletionsArguments, ExplainArguments,
-    InitArguments, ManArguments, RunArguments, Source, SweepArguments, Threads,
+    AdequacyArguments, AdequacyBy, Arguments, CheckArguments, Command, CompletionsArguments,
+    ExplainArguments, InitArguments, ManArguments, RunArguments, Source, SweepArguments, Threads,
 };
 pub use calibrate::{CalibrateArguments, LimitArguments, VariantArguments};
 pub use failure::Failure;

@@ -5,9 +5,13 @@
 //! through every epoch of it and leaves an [`Outcome`]. Reading scenarios, threads, need and
 //! cost live on other floors.
 
+mod changes;
 mod convolution;
 mod dispatch;
 mod draw;
+mod joint_states;
+mod linked_areas;
+mod mutual_help;
 mod outcome;
 mod simulate;
 mod single_area;
@@ -16,16 +20,18 @@ mod system;
 mod units;
 mod world;
 
-pub use convolution::{
-    Bracket, CapacityValue, ExactRisk, ExactSystem, LossMeasure, MOST_CAPACITIES, capacity_value,
-};
+pub use changes::Changes;
+pub use convolution::{ExactRisk, ExactSystem, LossMeasure, MOST_CAPACITIES};
 pub use dispatch::{Backlog, BacklogStep};
 pub use draw::{
     CallFacts, Draw, DrawnWorld, ServingInputs, ServingRate, SourceName, YearFacts, draw_world,
 };
+pub use joint_states::{HourRisk, JointScan, JointStates, MOST_JOINT_STATES, MOST_JOINT_WORK};
+pub use linked_areas::{AreaDraw, AreaPart, AreaScan, AreaVariant, LinkedAreas};
+pub use mutual_help::AreaHour;
 pub use outcome::{Outcome, QuarterTally, Residuals, Unserved, YearTally};
 pub use simulate::simulate;
-pub use single_area::{Changes, SingleArea};
+pub use single_area::SingleArea;
 pub use units::{Consequence, UnitCounts};
 pub use world::{
     CapacityChange, Class, DemandEvent, OnDemand, Pool, PoolKind, SiteLaw, Span, SurgeLaw, World,

@@ -4,6 +4,7 @@
 //! Nothing here simulates or decides; every number is read from [`crate::plan::Answer`]. Only
 //! [`write_folder`] touches the file system.
 
+mod adequacy;
 mod chart;
 mod columns;
 mod error;
@@ -25,6 +26,7 @@ mod validation;
 mod worlds;
 mod years;
 
+pub use adequacy::{AdequacyReport, AssessedRisk, adequacy_csv, adequacy_json, adequacy_table};
 pub use chart::{frontier_png, frontier_svg, gap_png, gap_svg, heatmap_png, heatmap_svg};
 pub use columns::{metric_names, sweep_rows};
 pub use error::ReportError;

@@ -2,7 +2,7 @@
 //! systems come from their files; the path for a single area simulates them, which is the fleet's
 //! own loop bit for bit (`src/fleet/single_area.rs` holds that).
 
-use sparkgap::fleet::{ExactRisk, ExactSystem, LossMeasure, capacity_value};
+use sparkgap::fleet::{ExactRisk, ExactSystem};
 use sparkgap::plan::{allowed_epochs, order_statistic};
 use sparkgap::rng::{StreamKey, exponential};
 use sparkgap::scenario::{Criterion, Level, Load, System};
@@ -161,46 +161,6 @@ fn convolution_gives_every_exact_answer() {
         let risk = whole(&rbts);
         near(risk.lole_hours, lole, 5e-5, "RBTS LOLE at another peak");
         near(risk.eue, eue, 5e-4, "RBTS EUE at another peak");
-    }
-}
-
-/// Firm capacity takes the place of load: at a peak of 195 MW the convolution has 2.5154 h/yr, but
-/// a constant is taken from every hour, not a share of the peak. So the answer is put in again.
-#[test]
-fn firm_capacity_that_is_asked_for_gives_the_risk_that_was_asked() {
-    let rbts = system("rbts", 1);
-    let exact = ExactSystem::new(&rbts).expect("few capacities");
-    for target in [0.05, 1.0, 2.4, 20.0] {
-        let bracket = exact.firm_for(LossMeasure::Hours, target).expect("it can be reached");
-        let lole = |firm: f64| {
-            let mut more = rbts.clone();
-            more.firm = Level::Constant(100.0 + firm);
-            // A load that is larger by 100 in every hour, beside the 100.
-            more.load = Load::Hourly(rbts.hourly_load().iter().map(|load| load + 100.0).collect());
-            whole(&more).lole_hours
-        };
-        assert!(lole(bracket.high) <= target && lole(bracket.low) > target, "{bracket:?}");
-        assert!(bracket.high - bracket.low < 1e-6, "{bracket:?}");
-        // More than LOLE allows now is negative: it may go.
-        assert_eq!(bracket.high < 0.0, target > 1.1, "{target}: {bracket:?}");
-    }
-}
-
-/// Every unit is worth something and at most itself; the EFC put in its place gives its LOLE.
-#[test]
-fn values_of_units_lie_between_nothing_and_nameplate() {
-    let rbts = system("rbts", 1);
-    for (name, units) in &rbts.units {
-        let value = capacity_value(&rbts, name).expect("it is there");
-        assert!(value.lole_with < value.lole_without, "{name}");
-        for bracket in [value.elcc, value.efc] {
-            assert!(bracket.low > 0.0 && bracket.high <= value.nameplate, "{name}: {value:?}");
-        }
-        let mut firm = rbts.clone();
-        firm.units.get_mut(name).expect("it is there").count -= 1;
-        firm.firm = Level::Constant(value.efc.high);
-        assert!(whole(&firm).lole_hours <= value.lole_with * (1.0 + 1e-9), "{name}");
-        assert_eq!(units.capacity, Level::Constant(value.nameplate));
     }
 }
 
