@@ -2,6 +2,8 @@
 //! order of time. What that does to a load is in [`super::single_area`] and
 //! [`super::linked_areas`].
 
+use rand::rngs::ChaCha8Rng;
+
 use super::state::ticks;
 use super::world::Pool;
 use crate::rng::{StreamKey, exponential, uniform};
@@ -77,6 +79,7 @@ impl Changes {
     }
 
     /// Draws when units of a pool go and come over some hours; returns how many serve at first.
+    #[inline]
     pub(super) fn draw(
         &mut self,
         (index, pool): (usize, &Pool),
@@ -89,17 +92,7 @@ impl Changes {
         let mut random = key.stream(stream);
         let availability = pool.law.availability();
         if (fail + repair) * HOUR_S as f64 > FORGOTTEN {
-            let mut up = || (0..total).filter(|_| uniform(&mut random) <= availability).count();
-            let at_first = up() as u32;
-            let mut before = at_first;
-            for hour in 1..hours {
-                let serving = up() as u32;
-                if serving != before {
-                    self.note(hour, index as u32, serving);
-                }
-                before = serving;
-            }
-            return at_first;
+            return self.draw_hourly((index, total), availability, hours, random);
         }
         let down = (0..total).filter(|_| uniform(&mut random) > availability).count() as u32;
         let (mut down, at_first, mut now) = (down, total - down, 0);
@@ -121,5 +114,27 @@ impl Changes {
             }
             self.note(hour, index as u32, total - down);
         }
+    }
+
+    /// Draws every hour of units by itself.
+    #[cold]
+    fn draw_hourly(
+        &mut self,
+        (index, total): (usize, u32),
+        availability: f64,
+        hours: usize,
+        mut random: ChaCha8Rng,
+    ) -> u32 {
+        let mut up = || (0..total).filter(|_| uniform(&mut random) <= availability).count() as u32;
+        let at_first = up();
+        let mut before = at_first;
+        for hour in 1..hours {
+            let serving = up();
+            if serving != before {
+                self.note(hour, index as u32, serving);
+            }
+            before = serving;
+        }
+        at_first
     }
 }

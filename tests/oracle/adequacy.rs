@@ -7,7 +7,7 @@ use sparkgap::plan::{allowed_epochs, order_statistic};
 use sparkgap::rng::{StreamKey, exponential};
 use sparkgap::scenario::{Criterion, Level, Load, System};
 use sparkgap::stats::Estimate;
-use sparkgap::study::{SystemAdequacy, Watch, assess_system};
+use sparkgap::study::{LolpBy, SystemAdequacy, Watch, assess_system, exact_lolp_by};
 use sparkgap::units::{HoursPerYear, Share};
 
 fn system(name: &str, samples: u32) -> System {
@@ -113,6 +113,39 @@ fn the_ieee_system_has_its_published_answers() {
     agrees(assessed.lole_hours, 9.394_18, "LOLE h/yr");
     agrees(assessed.lole_days, 1.368_86, "LOLE d/yr");
     agrees(assessed.eue, 1_176.3, "EUE MWh/yr");
+}
+
+/// The convolution knows each hour; hours, weeks and months are means of it. Standard errors must
+/// say how far the samples are off: 2 % of such figures may be beyond 2.5 of them.
+#[test]
+fn lolp_by_hour_week_and_month_agrees_with_the_convolution() {
+    let mut rbts = system("rbts", 20_000);
+    let Load::Chronological(curve) = &mut rbts.load else { panic!("a chronological load") };
+    curve.peak = 205.0;
+    let (assessed, exact) = (assess(&rbts), whole(&rbts));
+    let (mut told, mut far) = (0, 0);
+    for (by, count) in [(LolpBy::Hour, 24), (LolpBy::Week, 52), (LolpBy::Month, 12)] {
+        let (found, exact) = (assessed.lolp_by(by), exact_lolp_by(&exact.lolp, by));
+        assert_eq!((found.len(), exact.len()), (count, count));
+        for (found, exact) in found.iter().zip(&exact).filter(|(_, exact)| exact.mean > 1e-5) {
+            told += 1;
+            far += usize::from(!found.within(exact.mean, 2.5));
+            assert!(found.within(exact.mean, 4.5), "{by:?}: {found:?}, exactly {exact:?}");
+        }
+    }
+    assert!(told > 60 && far <= 4, "{far} of {told}");
+    // Hours of the day are equally many: their mean is LOLE over the hours.
+    let mean = assessed.lolp_by_hour.iter().map(|lolp| lolp.mean).sum::<f64>() / 24.0;
+    assert!((mean * 8_736.0 / assessed.lole_hours.mean - 1.0).abs() < 1e-12);
+    // A period of 26 hours: two hours of the day come twice; one week, no months.
+    let text =
+        "(name: \"day\", description: \"\", seed: 1, samples: 2, load: hourly([9, 0, 0, 0, 0, 0,
+        0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 9]))";
+    let day = assess(&System::from_ron(text, "day.ron").unwrap_or_else(|error| panic!("{error}")));
+    let means: Vec<f64> = day.lolp_by_hour.iter().map(|lolp| lolp.mean).collect();
+    assert_eq!((means[0], means[1], means[2], means.len()), (0.5, 0.5, 0.0, 24));
+    assert_eq!((day.lolp_by_week.len(), day.lolp_by_month.len()), (1, 0));
+    assert_eq!(day.lolp_by_week[0].mean, 2.0 / 26.0);
 }
 
 fn whole(system: &System) -> ExactRisk {
