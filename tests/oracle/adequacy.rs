@@ -116,7 +116,8 @@ fn the_ieee_system_has_its_published_answers() {
 }
 
 /// The convolution knows each hour; hours, weeks and months are means of it. Standard errors must
-/// say how far the samples are off: 2 % of such figures may be beyond 2.5 of them.
+/// say how far the samples are off: one in eighty figures is beyond 2.5 of them. Figures that rest on
+/// few events have no normal law.
 #[test]
 fn lolp_by_hour_week_and_month_agrees_with_the_convolution() {
     let mut rbts = system("rbts", 20_000);
@@ -127,13 +128,13 @@ fn lolp_by_hour_week_and_month_agrees_with_the_convolution() {
     for (by, count) in [(LolpBy::Hour, 24), (LolpBy::Week, 52), (LolpBy::Month, 12)] {
         let (found, exact) = (assessed.lolp_by(by), exact_lolp_by(&exact.lolp, by));
         assert_eq!((found.len(), exact.len()), (count, count));
-        for (found, exact) in found.iter().zip(&exact).filter(|(_, exact)| exact.mean > 1e-5) {
+        for (found, exact) in found.iter().zip(&exact).filter(|(_, exact)| exact.mean > 3e-4) {
             told += 1;
             far += usize::from(!found.within(exact.mean, 2.5));
             assert!(found.within(exact.mean, 4.5), "{by:?}: {found:?}, exactly {exact:?}");
         }
     }
-    assert!(told > 60 && far <= 4, "{far} of {told}");
+    assert!(told > 25 && far <= 3, "{far} of {told}");
     // Hours of the day are equally many: their mean is LOLE over the hours.
     let mean = assessed.lolp_by_hour.iter().map(|lolp| lolp.mean).sum::<f64>() / 24.0;
     assert!((mean * 8_736.0 / assessed.lole_hours.mean - 1.0).abs() < 1e-12);
@@ -146,6 +147,26 @@ fn lolp_by_hour_week_and_month_agrees_with_the_convolution() {
     assert_eq!((means[0], means[1], means[2], means.len()), (0.5, 0.5, 0.0, 24));
     assert_eq!((day.lolp_by_week.len(), day.lolp_by_month.len()), (1, 0));
     assert_eq!(day.lolp_by_week[0].mean, 2.0 / 26.0);
+    // The last hour of January, the first of February, the last of February and of December; the
+    // same in a leap year.
+    for (days, february) in [(365, 28.0), (366, 29.0)] {
+        let mut year = day_of_nothing();
+        let last = (31.0 + february) * 24.0 - 1.0;
+        let mut load = vec![0.0; days * 24];
+        for hour in [743, 744, last as usize, days * 24 - 1] {
+            load[hour] = 1.0;
+        }
+        year.load = Load::Hourly(load);
+        let months: Vec<f64> = assess(&year).lolp_by_month.iter().map(|lolp| lolp.mean).collect();
+        assert_eq!(months[..3], [1.0 / 744.0, 2.0 / (24.0 * february), 0.0]);
+        assert_eq!((months.len(), months[11]), (12, 1.0 / 744.0));
+    }
+}
+
+/// A system without units.
+fn day_of_nothing() -> System {
+    let text = "(name: \"none\", description: \"\", seed: 1, samples: 2, load: hourly([1]))";
+    System::from_ron(text, "none.ron").unwrap_or_else(|error| panic!("{error}"))
 }
 
 fn whole(system: &System) -> ExactRisk {
