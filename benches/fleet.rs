@@ -5,9 +5,12 @@ use std::hint::black_box;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use sparkgap::demand::Growth;
-use sparkgap::fleet::{Changes, Draw, ServingInputs, SingleArea, World, draw_world, simulate};
+use sparkgap::fleet::{
+    AreaDraw, AreaHour, Changes, Draw, LinkedAreas, ServingInputs, SingleArea, World, draw_world,
+    simulate,
+};
 use sparkgap::rng::StreamKey;
-use sparkgap::scenario::{Scenario, System};
+use sparkgap::scenario::{Network, Scenario, System};
 use sparkgap::supply::Amount;
 use sparkgap::units::{GpuAmount, Share, Uncertain};
 
@@ -134,5 +137,29 @@ fn sizes(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, epochs, one_world, sizes, system_years);
+/// System-years of areas with links.
+fn system_years_of_areas(c: &mut Criterion) {
+    let mut group = c.benchmark_group("reliability test system");
+    let path = format!("{}/configs/systems/three_areas.ron", env!("CARGO_MANIFEST_DIR"));
+    let network = Network::load(path).expect("it ships with the program");
+    let linked = LinkedAreas::new(&network);
+    let years = 1_000;
+    group.sample_size(20).throughput(Throughput::Elements(years));
+    group.bench_function("three_areas, system-years", |b| {
+        let (mut draw, mut scan) = (AreaDraw::default(), linked.scan());
+        let unchanged = linked.unchanged();
+        b.iter(|| {
+            let mut missing = 0.0;
+            for year in 0..years {
+                linked.draw(StreamKey::inner(1, 0, year), &mut draw);
+                let add = |_, areas: &AreaHour| missing += areas.total();
+                linked.shortfalls(&draw, &unchanged, &mut scan, add);
+            }
+            missing
+        });
+    });
+    group.finish();
+}
+
+criterion_group!(benches, epochs, one_world, sizes, system_years, system_years_of_areas);
 criterion_main!(benches);

@@ -326,42 +326,6 @@ fn ctrl_c_ends_with_130_and_writes_no_results() {
     }
 }
 
-#[test]
-fn adequacy_needs_only_a_file() {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/configs/systems/rbts.ron");
-    let output = sparkgap(&["adequacy", path, "--samples", "20", "--json"]);
-    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
-    let system: Value = serde_json::from_slice(&output.stdout).expect("valid JSON");
-    assert_eq!(system["samples"], 20);
-    assert!(system["lole_hours"]["mean"].is_number());
-    let by_name = sparkgap(&["adequacy", "rbts", "--samples", "20", "--json"]);
-    assert_eq!(by_name.stdout, output.stdout);
-    let output = sparkgap(&["adequacy", path, "--samples", "20"]);
-    assert!(stdout(&output).contains("LOLE") && stdout(&output).contains("+-"));
-    let output = sparkgap(&["adequacy", "rbts", "--exact"]);
-    assert!(stdout(&output).contains("1.0915") && !stdout(&output).contains("+-"));
-    let output = sparkgap(&["adequacy", "rbts", "--exact", "--json"]);
-    let exact: Value = serde_json::from_slice(&output.stdout).expect("valid JSON");
-    assert_eq!(exact["risk"]["hours"], 8_736);
-    let asked = ["adequacy", "rbts", "--firm-for", "LOLE 2.4 h/yr", "--elcc", "hydro_20"];
-    let output = sparkgap(&asked);
-    assert!(stdout(&output).contains("may be taken away"), "{}", stdout(&output));
-    assert!(stdout(&output).contains("one of hydro_20, 20 of capacity"), "{}", stdout(&output));
-    for (option, value, told) in [
-        ("--firm-for", "LOLE 2.4", "three words"),
-        ("--firm-for", "EUE 2.4 h", "`EUE` is not a risk"),
-        ("--firm-for", "LOLE x h", "`x` is no number"),
-        ("--elcc", "hydro_2", "did you mean `hydro_20`?"),
-    ] {
-        let output = sparkgap(&["adequacy", "rbts", option, value]);
-        assert_eq!(output.status.code(), Some(2));
-        assert!(stderr(&output).contains(told), "{}", stderr(&output));
-    }
-    let output = sparkgap(&["adequacy", "hourly_a", "--firm-for", "LOLE 2.4 h/yr"]);
-    assert!(stderr(&output).contains("the period has 4 hours"), "{}", stderr(&output));
-    assert_eq!(sparkgap(&["adequacy", "rbts", "--exact", "--seed", "3"]).status.code(), Some(2));
-}
-
 /// Runs the small scenario where no file may be larger than some blocks: a disk that fills up.
 #[cfg(unix)]
 #[test]

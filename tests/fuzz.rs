@@ -3,10 +3,11 @@
 
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
-use sparkgap::scenario::{Scenario, ScenarioText, System};
+use sparkgap::scenario::{Network, Scenario, ScenarioText, System};
 use sparkgap::units::{AnnualGrowth, Seconds, Share, Uncertain, Watts};
 
 const SMALL: &str = include_str!("data/small.ron");
+const AREAS: &str = include_str!("../configs/systems/three_areas.ron");
 
 /// Pieces that the grammar is made of, and some that it is not.
 const PIECES: [&str; 40] = [
@@ -98,6 +99,28 @@ proptest! {
             text.replace_range(from..to.max(from), piece);
         }
         read(&text);
+    }
+
+    #[test]
+    fn a_system_with_pieces_in_it(
+        cuts in prop::collection::vec(
+            (any::<Index>(), 0_usize..40, select(PIECES.as_slice())),
+            1..4,
+        ),
+    ) {
+        let mut text = AREAS.to_owned();
+        for (at, length, piece) in cuts {
+            let from = place(&text, at);
+            let mut to = (from + length).min(text.len());
+            while !text.is_char_boundary(to) {
+                to -= 1;
+            }
+            text.replace_range(from..to.max(from), piece);
+        }
+        let errors = [Network::from_ron(&text, "f").err(), System::from_ron(&text, "f").err()];
+        for error in errors {
+            assert!(error.is_none_or(|error| !error.render(false).is_empty()));
+        }
     }
 
     #[test]

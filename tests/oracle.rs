@@ -2,6 +2,10 @@
 
 #[path = "oracle/adequacy.rs"]
 mod adequacy;
+#[path = "oracle/areas.rs"]
+mod areas;
+#[path = "oracle/capacity_value.rs"]
+mod capacity_value;
 #[path = "oracle/clusters.rs"]
 mod clusters;
 #[path = "oracle/drive.rs"]

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use sparkgap::scenario::{Scenario, ScenarioError, System};
+use sparkgap::scenario::{Network, Scenario, ScenarioError, System};
 
 fn default() -> &'static str {
     Scenario::embedded_text()
@@ -359,6 +359,43 @@ fn systems_are_checked_too() {
     assert!(broken("count: 3", "cuont: 3").contains("did you mean `count`?"));
     assert!(broken("hourly([25, 28, 27, 24])", "hourly([])").contains("0 hours"));
     assert!(broken("constant(10)", "constant(inf)").contains("0 or more"));
+}
+
+#[test]
+fn areas_and_links_are_checked_too() {
+    let text = std::fs::read_to_string("configs/systems/three_areas.ron").expect("a file");
+    let broken = |old: &str, new: &str| {
+        assert!(text.contains(old), "no `{old}`");
+        let report = Network::from_ron(&text.replacen(old, new, 1), "areas.ron");
+        report.expect_err("broken").render(false)
+    };
+    let unknown = broken("to: \"south\"", "to: \"suoth\"");
+    assert!(unknown.contains("no area is called `suoth`"), "{unknown}");
+    assert!(unknown.contains("did you mean `south`?"), "{unknown}");
+    assert!(unknown.contains("links.centre-south.to"), "{unknown}");
+    assert!(broken("to: \"south\"", "to: \"centre\"").contains("from `centre` to itself"));
+    assert!(broken("constant(150)", "hourly([1, 2])").contains("2 hours here, 8736 in the load"));
+    assert!(broken("constant(150)", "constant(-1)").contains("1: -1"));
+    assert!(broken("mttr: \"12 h\"", "mttr: \"0 h\"").contains("mttr must be above zero"));
+    let shorter = broken("    areas: {", "    areas: {\n\"east\": (load: hourly([1])),");
+    assert!(shorter.contains("the load has 1 hours, that of `centre` 8736"), "{shorter}");
+    let both = broken("    areas: {", "    load: hourly([1]),\n    areas: {");
+    assert!(both.contains("`load` beside `areas`"), "{both}");
+    let error = System::from_ron(&text, "areas.ron").expect_err("several areas");
+    assert!(error.render(false).contains("one area is needed"), "{error}");
+    let from = |body: &str| {
+        let text = format!("(name: \"x\", description: \"\", seed: 1, samples: 1, {body})");
+        Network::from_ron(&text, "x.ron").expect_err("broken").render(false)
+    };
+    assert!(from("areas: {}").contains("0 areas; 1 to 64"));
+    assert!(from("units: {}").contains("neither a `load` nor `areas`"));
+    assert!(from("load: hourly([1]), links: {}").contains("`links` need `areas`"));
+    assert!(from("load: hourly([1, NaN])").contains("2: NaN"));
+    assert!(from("load: hourly([1]), firm: constant(1e300)").contains("up to 1e15"));
+    let unit = "(capacity: constant(1), count: 4000000000, failures: times(mtbf: \"1 h\", \
+                mttr: \"1 h\"))";
+    let many = from(&format!("load: hourly([1]), units: {{\"u\": {unit}}}"));
+    assert!(many.contains("count must lie between 1 and 1000000"), "{many}");
 }
 
 #[test]

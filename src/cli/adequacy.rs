@@ -1,181 +1,233 @@
 //! `sparkgap adequacy`: loss of load of a reliability test system from its file alone.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
-use serde::Serialize;
-
-use super::args::AdequacyArguments;
-use super::progress::{bar, watch_interrupt};
+use super::args::{AdequacyArguments, AdequacyBy};
+use super::progress::{bar, say, watch_interrupt, writing};
 use super::{Failure, print, use_threads};
-use crate::fleet::{
-    Bracket, CapacityValue, ExactRisk, ExactSystem, LossMeasure, MOST_CAPACITIES, capacity_value,
+use crate::fleet::{ExactSystem, JointStates, MOST_CAPACITIES, MOST_JOINT_STATES, MOST_JOINT_WORK};
+use crate::report::{
+    self, AdequacyReport, AssessedRisk, adequacy_csv, adequacy_json, adequacy_table,
 };
-use crate::scenario::{System, known_names};
-use crate::stats::Estimate;
-use crate::study::{SystemAdequacy, Watch, assess_system};
+use crate::scenario::{Network, known_names};
+use crate::study::{
+    CapacityStudy, ExactNetworkRisk, LolpBy, Method, NoCrossing, RiskMeasure, ValuedPart, Watch,
+    assess_network, exact_areas, is_exact, is_year,
+};
 
-/// Assesses a system and prints its risk with standard errors.
+/// Assesses a system, prints its risk and what was asked for, and writes files where asked.
 pub(super) fn adequacy(arguments: &AdequacyArguments) -> Result<(), Failure> {
-    let mut system = System::load(&arguments.config)?;
-    system.samples = arguments.samples.unwrap_or(system.samples);
-    system.seed = arguments.seed.unwrap_or(system.seed);
-    if arguments.exact || arguments.firm_for.is_some() || !arguments.elcc.is_empty() {
-        return exact(&system, arguments);
+    let mut network = Network::load(&arguments.config)?;
+    network.samples = arguments.samples.unwrap_or(network.samples);
+    network.seed = arguments.seed.unwrap_or(network.seed);
+    let target = arguments.firm_for.as_ref().map(|words| target(words, &network)).transpose()?;
+    let parts = parts(&network, arguments)?;
+    if let Some(out) = &arguments.out {
+        report::check_folder(out)?;
     }
     let stop = watch_interrupt(Failure::Interrupted);
     use_threads(arguments.threads)?;
     let bar = bar(0, "simulating", arguments.json);
     let watch = Watch { begun: &|blocks| bar.set_length(blocks), done: &|| bar.inc(1), stop };
-    let assessed = assess_system(&system, watch);
+    let method = method(arguments, &network, target.map(|(measure, _)| measure))?;
+    let asked = target.is_some() || !parts.is_empty();
+    let exact = arguments.exact || (asked && method == Method::Exact);
+    let risk = if exact { exact_risk(&network, watch) } else { simulated(&network, watch) };
     bar.finish_and_clear();
-    let assessed = assessed.ok_or(Failure::Interrupted)?;
-    if arguments.json {
-        // Plain numbers and text keys: serialising them cannot fail.
-        let text = serde_json::to_string_pretty(&assessed).unwrap_or_default();
-        return print(&(text + "\n"));
+    let mut report = AdequacyReport {
+        network: &network,
+        config: &arguments.config.display().to_string(),
+        risk: risk?,
+        firm: None,
+        values: Vec::new(),
+        method,
+        area: arguments.area.as_deref(),
+        by: arguments.by.map(|by| match by {
+            AdequacyBy::Hour => LolpBy::Hour,
+            AdequacyBy::Week => LolpBy::Week,
+            AdequacyBy::Month => LolpBy::Month,
+        }),
+    };
+    let failed = |why: NoCrossing, what: &str| match why {
+        NoCrossing::Stopped => Failure::Interrupted,
+        NoCrossing::NeverMet => Failure::Usage(format!("{what} is never met")),
+        NoCrossing::TooLarge => too_large(&network),
+    };
+    if let (Some((measure, value)), Some(words)) = (target, &arguments.firm_for) {
+        let study = CapacityStudy::new(&network, method, arguments.area.as_deref(), watch);
+        let found = study.firm_for(measure, value);
+        let found = found.map_err(|why| failed(why, &format!("--firm-for: {words}")))?;
+        report.firm = Some((words, found));
     }
-    print(&table(&system, &assessed, &arguments.config))
+    for (name, part, home) in &parts {
+        let area = arguments.area.as_deref().unwrap_or(home);
+        let study = CapacityStudy::new(&network, method, Some(area), watch);
+        let value = study.value(part).map_err(|why| failed(why, &format!("--elcc: {name}")))?;
+        // Its name was looked up before.
+        report.values.extend(value.map(|value| (*name, area, value)));
+    }
+    if let Some(out) = &arguments.out {
+        let summary = adequacy_json(&report).into_bytes();
+        let files = [("adequacy.csv", adequacy_csv(&report)), ("summary.json", summary)];
+        writing(|| report::write_folder(out, &files))?;
+        say(arguments.json, &format!("  wrote {}", out.display()));
+    }
+    let text = if arguments.json { adequacy_json(&report) } else { adequacy_table(&report) };
+    print(&text)
+}
+
+fn simulated(network: &Network, watch: Watch<'_>) -> Result<AssessedRisk, Failure> {
+    let risk = assess_network(network, watch).ok_or(Failure::Interrupted)?;
+    Ok(AssessedRisk::Simulated(Box::new(risk)))
+}
+
+fn exact_risk(network: &Network, watch: Watch<'_>) -> Result<AssessedRisk, Failure> {
+    if let Some(system) = network.single() {
+        let system = ExactSystem::new(&system).ok_or_else(|| too_large(network))?.whole();
+        return Ok(AssessedRisk::Exact(ExactNetworkRisk { system, areas: BTreeMap::new() }));
+    }
+    let joint = JointStates::new(network).ok_or_else(|| too_large(network))?;
+    let more = vec![0.0; network.areas.len()];
+    let risk = exact_areas(&joint, network, &more, watch).ok_or(Failure::Interrupted)?;
+    Ok(AssessedRisk::Exact(risk))
+}
+
+fn too_large(network: &Network) -> Failure {
+    let name = &network.name;
+    Failure::Usage(match network.areas.len() {
+        1 => format!(
+            "{name} has more than {MOST_CAPACITIES} distinct sums of capacities: simulate it, or \
+             round its capacities to a common step"
+        ),
+        _ => format!(
+            "{name} has more than {MOST_JOINT_STATES} joint states of its areas and links in an \
+             hour, or {MOST_JOINT_WORK} in all hours: simulate it, or round its capacities to a \
+             common step"
+        ),
+    })
+}
+
+/// How capacities are found: exactly where that is asked for or possible, else from samples.
+fn method(
+    arguments: &AdequacyArguments,
+    network: &Network,
+    measure: Option<RiskMeasure>,
+) -> Result<Method, Failure> {
+    let sampled = arguments.samples.is_some() || arguments.seed.is_some();
+    if arguments.monte_carlo || sampled {
+        return Ok(Method::MonteCarlo);
+    }
+    if measure.is_none() && arguments.elcc.is_empty() {
+        return Ok(if arguments.exact { Method::Exact } else { Method::MonteCarlo });
+    }
+    if is_exact(network, measure.unwrap_or(RiskMeasure::LoleHours)) {
+        return Ok(Method::Exact);
+    }
+    let why = if measure == Some(RiskMeasure::Lolev) {
+        "LOLEv needs hours in their order"
+    } else {
+        "there are too many states to ask again and again exactly"
+    };
+    say(
+        arguments.json,
+        &format!(
+            "  {why}: capacities are found from {} samples on the same streams",
+            network.samples
+        ),
+    );
+    Ok(Method::MonteCarlo)
 }
 
 /// A risk that is asked for, by its words.
-fn target(words: &str, hours: usize) -> Result<(LossMeasure, f64), Failure> {
+fn target(words: &str, network: &Network) -> Result<(RiskMeasure, f64), Failure> {
     let wrong = |why: &str| {
-        let form = "write 'LOLE 2.4 h' or 'LOLE 0.1 d' of the period";
+        let form = "write 'LOLE 2.4 h/yr', 'LOLE 0.1 d/yr', 'LOLEv 0.2 /yr', 'EUE 10 MWh/yr' (in \
+                    the system's unit) or 'NEUE 20 ppm'; without /yr it is of the period";
         Failure::Usage(format!("--firm-for '{words}': {why}; {form}"))
     };
     let parts: Vec<&str> = words.split_whitespace().collect();
-    let [name, number, unit] = parts[..] else { return Err(wrong("three words are needed")) };
-    if !name.eq_ignore_ascii_case("lole") {
-        return Err(wrong(&format!("`{name}` is not a risk that can be asked for")));
-    }
+    let (name, number, unit) = match parts[..] {
+        [name, number, unit] => (name, number, unit),
+        [name, number] if !name.eq_ignore_ascii_case("lole") => (name, number, ""),
+        _ => return Err(wrong("three words are needed")),
+    };
     let value = number.parse().ok().filter(|value: &f64| *value >= 0.0 && value.is_finite());
     let value = value.ok_or_else(|| wrong(&format!("`{number}` is no number from 0 on")))?;
-    let year = (8_736..=8_784).contains(&hours);
-    match unit {
-        "h" => Ok((LossMeasure::Hours, value)),
-        "d" => Ok((LossMeasure::Days, value)),
-        "h/yr" if year => Ok((LossMeasure::Hours, value)),
-        "d/yr" if year => Ok((LossMeasure::Days, value)),
-        "h/yr" | "d/yr" => Err(wrong(&format!("the period has {hours} hours and is no year"))),
-        _ => Err(wrong(&format!("`{unit}` is none of h, d, h/yr, d/yr"))),
+    let (of, yearly) = unit.strip_suffix("/yr").map_or((unit, false), |of| (of, true));
+    let hours = network.hours();
+    if yearly && !is_year(hours) {
+        return Err(wrong(&format!("the period has {hours} hours and is no year")));
     }
-}
-
-/// What is worked out exactly.
-#[derive(Serialize)]
-struct Answer {
-    risk: ExactRisk,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    firm: Option<Bracket>,
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    values: BTreeMap<String, CapacityValue>,
-}
-
-/// Prints the exact risk of a system, and what was asked of it.
-fn exact(system: &System, arguments: &AdequacyArguments) -> Result<(), Failure> {
-    let too_large = || {
-        Failure::Usage(format!(
-            "{} has more than {MOST_CAPACITIES} distinct sums of capacities: simulate it, or round \
-             its capacities to a common step",
-            system.name
-        ))
+    let energy = network.capacity_unit.as_ref().map(|capacity| format!("{capacity}h"));
+    let energy = energy.as_deref().unwrap_or("capacity-hours");
+    let (measure, units): (_, &[&str]) = match name.to_ascii_lowercase().as_str() {
+        "lole" if of == "d" => (RiskMeasure::LoleDays, &["d"]),
+        "lole" => (RiskMeasure::LoleHours, &["h", "d"]),
+        "lolev" => (RiskMeasure::Lolev, &["", "events"]),
+        "eue" => (RiskMeasure::Eue, &["", energy]),
+        "neue" => (RiskMeasure::NeuePpm, &["", "ppm"]),
+        _ => return Err(wrong(&format!("`{name}` is not a risk that can be asked for"))),
     };
-    for name in &arguments.elcc {
-        if !system.units.contains_key(name) {
-            let known = known_names(name, system.units.keys().map(String::as_str));
-            return Err(Failure::Usage(format!("--elcc: no units are called `{name}`: {known}")));
+    if !units.contains(&of) {
+        let known: Vec<&str> = units.iter().copied().filter(|unit| !unit.is_empty()).collect();
+        return Err(wrong(&format!("`{unit}` is no unit of {name}: {}", known.join(", "))));
+    }
+    Ok((measure, value))
+}
+
+/// A part that is to be valued: as it was typed, what it is, and the area that it serves.
+type Asked<'a> = (&'a str, ValuedPart, String);
+
+/// The parts that are to be valued; checks the names of areas too.
+fn parts<'a>(
+    network: &Network,
+    arguments: &'a AdequacyArguments,
+) -> Result<Vec<Asked<'a>>, Failure> {
+    if let Some(area) = arguments.area.as_ref().filter(|area| !network.areas.contains_key(*area)) {
+        let known = known_names(area, network.areas.keys().map(String::as_str));
+        return Err(Failure::Usage(format!("--area: no area is called `{area}`: {known}")));
+    }
+    if arguments.area.is_some() && arguments.firm_for.is_none() && arguments.elcc.is_empty() {
+        let message = "--area says where --firm-for or --elcc add capacity: name one of them";
+        return Err(Failure::Usage(message.to_owned()));
+    }
+    arguments.elcc.iter().map(|name| part(network, name)).collect()
+}
+
+fn part<'a>(network: &Network, name: &'a str) -> Result<Asked<'a>, Failure> {
+    if let Some(link) = name.strip_prefix("link:") {
+        let Some(found) = network.links.get(link) else {
+            let known = known_names(link, network.links.keys().map(String::as_str));
+            return Err(Failure::Usage(format!("--elcc: no link is called `{link}`: {known}")));
+        };
+        return Ok((name, ValuedPart::Link(link.to_owned()), found.to.clone()));
+    }
+    let (group, all) = name.strip_suffix(":all").map_or((name, false), |group| (group, true));
+    let several = network.areas.len() > 1;
+    let mut found = Vec::new();
+    let mut known = Vec::new();
+    for (area, facts) in &network.areas {
+        for units in facts.units.keys() {
+            let whole = if several { format!("{area}/{units}") } else { units.clone() };
+            if units == group || whole == group {
+                found.push((area.clone(), units.clone()));
+            }
+            known.push(whole);
         }
     }
-    let worked = ExactSystem::new(system).ok_or_else(too_large)?;
-    let firm = match &arguments.firm_for {
-        Some(words) => {
-            let (measure, risk) = target(words, worked.hours())?;
-            let found = worked.firm_for(measure, risk);
-            Some(found.ok_or_else(|| Failure::Usage(format!("--firm-for: {words} is never met")))?)
+    match &found[..] {
+        [(area, group)] => {
+            let part = ValuedPart::Units { area: area.clone(), group: group.clone(), all };
+            Ok((name, part, area.clone()))
         }
-        None => None,
-    };
-    let mut values = BTreeMap::new();
-    for name in &arguments.elcc {
-        values.insert(name.clone(), capacity_value(system, name).ok_or_else(too_large)?);
+        [] => {
+            let known = known_names(group, known.iter().map(String::as_str));
+            Err(Failure::Usage(format!("--elcc: no units are called `{group}`: {known}")))
+        }
+        _ => {
+            let names = found.iter().map(|(area, group)| format!("{area}/{group}"));
+            let names = names.collect::<Vec<_>>().join(", ");
+            Err(Failure::Usage(format!("--elcc: `{group}` is in several areas: {names}")))
+        }
     }
-    let answer = Answer { risk: worked.whole(), firm, values };
-    if arguments.json {
-        let text = serde_json::to_string_pretty(&answer).unwrap_or_default();
-        return print(&(text + "\n"));
-    }
-    print(&exact_table(system, arguments, &answer))
-}
-
-fn exact_table(system: &System, arguments: &AdequacyArguments, answer: &Answer) -> String {
-    let row = |name: &str, value: f64, unit: &str| format!("  {name:<7}{value:>15.8} {unit}\n");
-    let risk = &answer.risk;
-    let mut text = format!(
-        "{} ({}): {}\n{}{}{}{}  {} hours, exactly: convolution of independent units; an hour is \
-         lost when available < load\n",
-        system.name,
-        arguments.config.display(),
-        system.description,
-        row("LOLE", risk.lole_hours, "h per period"),
-        row("LOLE", risk.lole_days, "d per period (hours of the daily peak)"),
-        row("EUE", risk.eue, "capacity-hours per period"),
-        row("NEUE", risk.neue_ppm, "ppm of the load"),
-        risk.hours,
-    );
-    if let (Some(words), Some(firm)) = (&arguments.firm_for, &answer.firm) {
-        let sense = if firm.high < 0.0 { "may be taken away" } else { "must be added" };
-        let wide = firm.high - firm.low;
-        text += &format!(
-            "  {words}: {:.6} of firm capacity {sense} (bracket {wide:.1e} wide, {} tried)\n",
-            firm.high.abs(),
-            firm.tried
-        );
-    }
-    for (name, value) in &answer.values {
-        let credit = |bracket: &Bracket| 100.0 * bracket.low / value.nameplate;
-        text += &format!(
-            "  one of {name}, {} of capacity: ELCC {:.6} ({:.2} %), EFC {:.6} ({:.2} %)\n    \
-             without it LOLE is {:.6} h\n",
-            value.nameplate,
-            value.elcc.low,
-            credit(&value.elcc),
-            value.efc.low,
-            credit(&value.efc),
-            value.lole_without
-        );
-    }
-    text
-}
-
-fn table(system: &System, assessed: &SystemAdequacy, path: &Path) -> String {
-    let row = |name: &str, estimate: Estimate, unit: &str| {
-        let error = estimate.standard_error;
-        // Two figures of the error; that many decimals of the mean.
-        let digits = if error > 0.0 { (1.0 - error.log10().floor()).clamp(0.0, 9.0) } else { 3.0 };
-        let digits = digits as usize;
-        format!("  {name:<7}{:>13.digits$} +- {error:.digits$} {unit}\n", estimate.mean)
-    };
-    let most = |name: &str, estimate: Estimate, most: f64, unit: &str| {
-        let digits = if most < 100.0 && most.fract() > 0.0 { 1 } else { 0 };
-        row(name, estimate, &format!("{unit} in the mean of periods, {most:.digits$} in the worst"))
-    };
-    format!(
-        "{} ({}): {}\n{}{}{}{}{}{}{}{}  {} samples of {} hours, seed {}; +- is one standard error; \
-         an hour is lost when available < load\n",
-        system.name,
-        path.display(),
-        system.description,
-        row("LOLE", assessed.lole_hours, "h per period"),
-        row("LOLE", assessed.lole_days, "d per period (hours of the daily peak)"),
-        row("LOLEv", assessed.lolev, "events per period (hours in a row are one)"),
-        row("EUE", assessed.eue, "capacity-hours per period"),
-        row("NEUE", assessed.neue_ppm, "ppm of the load"),
-        row("CVaR", assessed.cvar_95, "capacity-hours in the worst twentieth of the periods"),
-        most("longest", assessed.longest, assessed.longest_of_all, "h"),
-        most("deepest", assessed.deepest, assessed.deepest_of_all, "of capacity"),
-        assessed.samples,
-        assessed.hours,
-        system.seed,
-    )
 }

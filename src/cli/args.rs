@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::calibrate::CalibrateArguments;
 use super::frontier::FrontierArguments;
@@ -51,7 +51,7 @@ pub enum Command {
     /// Step-time coefficients of a deployment from its own request log of vLLM
     Calibrate(CalibrateArguments),
     /// Loss of load of a reliability test system (two-state units against an hourly load)
-    Adequacy(AdequacyArguments),
+    Adequacy(Box<AdequacyArguments>),
     /// What a site, contract or pool is worth: equivalent firm capacity, ELCC, capacity credit
     Worth(WorthArguments),
     /// Print the completion script of a shell
@@ -169,32 +169,57 @@ pub struct SweepArguments {
     pub no_charts: bool,
 }
 
+/// By what the probability of loss of load is printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum AdequacyBy {
+    /// Hour of the day
+    Hour,
+    /// Week of the period
+    Week,
+    /// Month of the year
+    Month,
+}
+
 /// Options of `adequacy`.
 #[derive(Debug, Clone, Args)]
 pub struct AdequacyArguments {
-    /// System file (RON) or the name of a shipped system: rbts, rts79, rack_test, hourly_a,
-    /// hourly_b
+    /// System file (RON) or the name of a shipped system: rbts, rts79, three_areas, rack_test,
+    /// hourly_a, hourly_b
     pub config: PathBuf,
     /// Samples of the whole period [default: the system's]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub samples: Option<u32>,
-    /// Work the risk out exactly, by convolution, instead of simulating it
-    #[arg(long, conflicts_with_all = ["samples", "seed"])]
+    /// Work the risk out exactly, by convolution or from all joint states, instead of simulating it
+    #[arg(long, conflicts_with_all = ["samples", "seed", "monte_carlo"])]
     pub exact: bool,
-    /// Firm capacity that must be added for a risk, exactly: 'LOLE 2.4 h' or 'LOLE 0.1 d' of the
-    /// period; 'h/yr' and 'd/yr' where that is a year
-    #[arg(long, value_name = "RISK", conflicts_with_all = ["samples", "seed"])]
+    /// Firm capacity that must be added for a risk: 'LOLE 2.4 h/yr', 'LOLE 0.1 d/yr', 'LOLEv 0.2
+    /// /yr', 'EUE 10 MWh/yr', 'NEUE 20 ppm'; without /yr it is of the period
+    #[arg(long, value_name = "RISK")]
     pub firm_for: Option<String>,
-    /// What one unit of a group is worth, exactly: ELCC, EFC and capacity credit (repeatable)
-    #[arg(long, value_name = "UNIT", conflicts_with_all = ["samples", "seed"])]
+    /// What a part is worth, as ELCC, EFC and capacity credit: UNIT (one of a group), UNIT:all,
+    /// AREA/UNIT, link:NAME (repeatable)
+    #[arg(long, value_name = "PART")]
     pub elcc: Vec<String>,
+    /// Area in which firm capacity or load is added [default: for --elcc where the part is or leads
+    /// to, for --firm-for all in proportion to their largest load]
+    #[arg(long, value_name = "AREA")]
+    pub area: Option<String>,
+    /// Find capacities from samples where they could be found exactly (so do --samples and --seed)
+    #[arg(long)]
+    pub monte_carlo: bool,
+    /// Print the probability of loss of load by hour of the day, week or month
+    #[arg(long, value_name = "KIND")]
+    pub by: Option<AdequacyBy>,
     /// Seed of every random stream [default: the system's]
     #[arg(long, value_name = "S")]
     pub seed: Option<u64>,
     /// How many threads work
     #[command(flatten)]
     pub threads: Threads,
-    /// Print JSON instead of the table
+    /// Folder that gets adequacy.csv and summary.json
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// Print summary.json instead of the table
     #[arg(long)]
     pub json: bool,
 }

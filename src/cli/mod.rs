@@ -20,8 +20,8 @@ mod validate;
 mod worth;
 
 pub use args::{
-    AdequacyArguments, Arguments, CheckArguments, Command, CompletionsArguments, ExplainArguments,
-    InitArguments, ManArguments, RunArguments, Source, SweepArguments, Threads,
+    AdequacyArguments, AdequacyBy, Arguments, CheckArguments, Command, CompletionsArguments,
+    ExplainArguments, InitArguments, ManArguments, RunArguments, Source, SweepArguments, Threads,
 };
 pub use calibrate::{CalibrateArguments, LimitArguments, VariantArguments};
 pub use failure::Failure;

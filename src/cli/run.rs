@@ -133,7 +133,7 @@ fn write(
         ("run.ron", scenario.to_ron().into_bytes()),
         ("summary.json", report::summary_json(answer).into_bytes()),
         ("years.csv", report::years_csv(answer)),
-        ("adequacy.csv", report::adequacy_csv(answer)),
+        ("adequacy.csv", report::measures_csv(answer)),
     ];
     #[cfg(feature = "parquet")]
     files.push(("worlds.parquet", report::worlds_parquet(answer)));

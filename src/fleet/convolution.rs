@@ -2,14 +2,16 @@
 //! convolution, against the load of each hour. Nothing is drawn; sequences of hours (how long, how
 //! often) are in [`super::SingleArea`].
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
-use crate::scenario::{Level, System};
+use crate::scenario::{Level, System, Units};
 
 /// Distinct capacities that a system may have at most.
 pub const MOST_CAPACITIES: usize = 1 << 20;
 /// Capacities that differ by this share of the largest are one: sums in another order.
-const SAME: f64 = 1e-12;
+pub(super) const SAME: f64 = 1e-12;
 
 /// Risk of a system over its period, exactly.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -30,9 +32,9 @@ pub struct ExactRisk {
 
 /// The law of what is available: capacities in rising order, with what lies below each.
 #[derive(Debug, Clone, Default)]
-struct Available {
-    capacities: Vec<f64>,
-    probabilities: Vec<f64>,
+pub(super) struct Available {
+    pub capacities: Vec<f64>,
+    pub probabilities: Vec<f64>,
     /// By number of capacities: probability of the smallest of them, and its part of the mean.
     below: Vec<(f64, f64)>,
 }
@@ -112,7 +114,7 @@ impl ExactSystem {
             hourly(&system.firm) || system.units.values().any(|units| hourly(&units.capacity));
         let (mut laws, mut kept) = (Vec::new(), 0);
         for hour in 0..if moves { load.len() } else { 1 } {
-            laws.push(available(system, hour)?);
+            laws.push(available(&system.units, &system.firm, hour)?);
             kept += laws[hour].capacities.len();
             if kept > 16 * MOST_CAPACITIES {
                 return None;
@@ -132,14 +134,15 @@ impl ExactSystem {
         law.risk(self.load[hour] - more)
     }
 
-    /// Expected hours of loss of load, or days by their largest load, with so much more firm
-    /// capacity (less where it is negative).
+    /// Expected hours of loss of load, days by their largest load, or load that is not covered,
+    /// with so much more firm capacity (load where it is negative).
     #[must_use]
-    pub fn lole(&self, measure: LossMeasure, more: f64) -> f64 {
-        let probability = |hour: usize| self.risk(hour, more).0;
+    pub fn risk_of(&self, measure: LossMeasure, more: f64) -> f64 {
+        let hours = 0..self.load.len();
         match measure {
-            LossMeasure::Hours => (0..self.load.len()).map(probability).sum(),
-            LossMeasure::Days => self.peaks.iter().map(|hour| probability(*hour)).sum(),
+            LossMeasure::Hours => hours.map(|hour| self.risk(hour, more).0).sum(),
+            LossMeasure::Days => self.peaks.iter().map(|hour| self.risk(*hour, more).0).sum(),
+            LossMeasure::Unserved => hours.map(|hour| self.risk(hour, more).1).sum(),
         }
     }
 
@@ -147,35 +150,6 @@ impl ExactSystem {
     #[must_use]
     pub fn hours(&self) -> usize {
         self.load.len()
-    }
-
-    /// The least firm capacity that must be added for a loss of load of at most `target`; negative
-    /// where so much may be taken away. Searched between the largest load and its opposite: `None`
-    /// where not even that much suffices.
-    #[must_use]
-    pub fn firm_for(&self, measure: LossMeasure, target: f64) -> Option<Bracket> {
-        let peak = self.load.iter().copied().fold(0.0, f64::max);
-        let most = self.laws.iter().filter_map(|law| law.capacities.last());
-        let most = most.copied().fold(peak, f64::max);
-        let holds = |more: f64| self.lole(measure, more) <= target * (1.0 + SAME);
-        if !holds(peak) {
-            return None;
-        }
-        let (mut low, mut high) = (-most, peak);
-        if holds(low) {
-            return Some(Bracket { low, high: low, tried: 2 });
-        }
-        let mut tried = 2;
-        while high - low > NARROW * most.max(1.0) {
-            let middle = f64::midpoint(low, high);
-            if holds(middle) {
-                high = middle
-            } else {
-                low = middle
-            }
-            tried += 1;
-        }
-        Some(Bracket { low, high, tried })
     }
 
     /// The whole risk.
@@ -186,17 +160,14 @@ impl ExactSystem {
         let all: f64 = self.load.iter().sum();
         ExactRisk {
             hours: self.hours(),
-            lole_hours: self.lole(LossMeasure::Hours, 0.0),
-            lole_days: self.lole(LossMeasure::Days, 0.0),
+            lole_hours: self.risk_of(LossMeasure::Hours, 0.0),
+            lole_days: self.risk_of(LossMeasure::Days, 0.0),
             eue,
             neue_ppm: if all > 0.0 { 1e6 * eue / all } else { 0.0 },
             lolp: hours.into_iter().map(|(probability, _)| probability).collect(),
         }
     }
 }
-
-/// A search ends at this share of the largest capacity.
-const NARROW: f64 = 1e-9;
 
 /// What is counted as lost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -206,61 +177,18 @@ pub enum LossMeasure {
     Hours,
     /// Days, by the hour of their largest load.
     Days,
-}
-
-/// Capacities between which an answer lies.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub struct Bracket {
-    /// Largest capacity that was tried and is too little.
-    pub low: f64,
-    /// Smallest capacity that was tried and suffices: the answer.
-    pub high: f64,
-    /// Capacities that were tried.
-    pub tried: u32,
-}
-
-/// What a unit of a system is worth.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub struct CapacityValue {
-    /// What the unit gives while it is up, in the mean over the hours.
-    pub nameplate: f64,
-    /// LOLE of the system with it.
-    pub lole_with: f64,
-    /// LOLE of the system without it.
-    pub lole_without: f64,
-    /// Load that can be added in every hour to the system with the unit before LOLE is what it is
-    /// without (effective load carrying capability).
-    pub elcc: Bracket,
-    /// Firm capacity in the place of the unit that gives the LOLE with it (equivalent firm
-    /// capacity).
-    pub efc: Bracket,
-}
-
-/// What one unit of a group of a system is worth, by expected hours of loss of load. `None` where
-/// the system is too large for [`ExactSystem::new`] or has no such unit.
-#[must_use]
-pub fn capacity_value(system: &System, name: &str) -> Option<CapacityValue> {
-    let units = system.units.get(name).filter(|units| units.count > 0)?;
-    let mut without = system.clone();
-    if let Some(units) = without.units.get_mut(name) {
-        units.count -= 1;
-    }
-    let (with, without) = (ExactSystem::new(system)?, ExactSystem::new(&without)?);
-    let measure = LossMeasure::Hours;
-    let (lole_with, lole_without) = (with.lole(measure, 0.0), without.lole(measure, 0.0));
-    // Load that is added is firm capacity that is taken away.
-    let taken = with.firm_for(measure, lole_without)?;
-    let hours = with.hours().max(1);
-    let nameplate = (0..hours).map(|hour| units.capacity.at(hour)).sum::<f64>() / hours as f64;
-    let elcc = Bracket { low: -taken.high, high: -taken.low, tried: taken.tried };
-    let efc = without.firm_for(measure, lole_with)?;
-    Some(CapacityValue { nameplate, lole_with, lole_without, elcc, efc })
+    /// Load, capacity-hours.
+    Unserved,
 }
 
 /// The law of what is available in an hour; `None` where it has too many capacities.
-fn available(system: &System, hour: usize) -> Option<Available> {
-    let mut law = Available::firm(system.firm.at(hour));
-    for units in system.units.values() {
+pub(super) fn available(
+    units: &BTreeMap<String, Units>,
+    firm: &Level,
+    hour: usize,
+) -> Option<Available> {
+    let mut law = Available::firm(firm.at(hour));
+    for units in units.values() {
         let (capacity, down) = (units.capacity.at(hour), units.failures.unavailability());
         for _ in 0..units.count {
             law = law.with(capacity, down);
@@ -275,53 +203,6 @@ fn available(system: &System, hour: usize) -> Option<Available> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::scenario::{Load, UnitFailures, Units};
-
-    fn of(units: &[(f64, u32, f64)], firm: f64, load: Vec<f64>) -> System {
-        let unit = |(capacity, count, down): &(f64, u32, f64)| Units {
-            capacity: Level::Constant(*capacity),
-            count: *count,
-            failures: UnitFailures::PerHour { failure: *down, repair: 1.0 - down },
-        };
-        let named = units.iter().enumerate();
-        System {
-            name: "by hand".to_owned(),
-            description: String::new(),
-            seed: 1,
-            samples: 1,
-            units: named.map(|(index, group)| (format!("u{index}"), unit(group))).collect(),
-            firm: Level::Constant(firm),
-            load: Load::Hourly(load),
-        }
-    }
-
-    /// Ten hours of 10 to 19, a unit of 20 that is down one time in ten, firm 3.
-    #[test]
-    fn firm_capacity_and_values_by_hand() {
-        let load: Vec<f64> = (10..20).map(f64::from).collect();
-        let with = of(&[(20.0, 1, 0.1)], 3.0, load);
-        let system = ExactSystem::new(&with).expect("small");
-        // Every hour is short while the unit is down: one hour of the ten.
-        assert!((system.lole(LossMeasure::Hours, 0.0) - 1.0).abs() < 1e-12);
-        assert!((system.lole(LossMeasure::Days, 0.0) - 0.1).abs() < 1e-12);
-        // Half of it: five hours must be covered without the unit, those up to 14.
-        let bracket = system.firm_for(LossMeasure::Hours, 0.5).expect("there is one");
-        assert!((bracket.high - 11.0).abs() < 1e-6 && bracket.low < 11.0, "{bracket:?}");
-        // One hour as now: up to the load of 10, of which 7 are missing, nothing is gained; 4 of
-        // the 23 may go before the unit does not cover 19 any more.
-        let bracket = system.firm_for(LossMeasure::Hours, 1.0).expect("there is one");
-        assert!((bracket.high + 4.0).abs() < 1e-6, "{bracket:?}");
-        // Nothing ever: all of the 19 beside the 3.
-        let bracket = system.firm_for(LossMeasure::Hours, 0.0).expect("there is one");
-        assert!((bracket.high - 16.0).abs() < 1e-6, "{bracket:?}");
-        // Without the unit all ten hours are short; one hour remains with firm capacity up to 18.
-        let value = capacity_value(&with, "u0").expect("it is there");
-        assert!((value.lole_without - 10.0).abs() < 1e-12 && value.nameplate == 20.0);
-        assert!((value.efc.high - 15.0).abs() < 1e-6, "{value:?}");
-        // With it all hours are short as soon as 23 do not cover 10 any more.
-        assert!(value.elcc.low >= 13.0 - 1e-6, "{value:?}");
-        assert_eq!(capacity_value(&with, "u9"), None);
-    }
 
     /// Two units by hand: 10 that is down one time in ten, 6 that is down one time in four.
     #[test]

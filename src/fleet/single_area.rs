@@ -3,22 +3,19 @@
 //! The path that reliability test systems take. Between two changes of a unit the capacity stands
 //! still, so that most hours are never looked at. Equal bit for bit to [`super::simulate`] on
 //! [`World::of_system`] (a test holds it): the same streams, the same seconds, the same order of
-//! subtraction. Sites, contracts, borrowing and deferrable work are in the general loop alone.
+//! subtraction, but for units that change many times in an hour (see [`Changes`]). Sites,
+//! contracts, borrowing and deferrable work are in the general loop alone.
 
-use super::state::ticks;
+use super::changes::{Changes, NONE};
 use super::world::World;
-use crate::rng::{StreamKey, exponential, uniform};
+use crate::rng::StreamKey;
 use crate::scenario::System;
-use crate::supply::UnitLaw;
 
-const HOUR_S: u64 = 3_600;
 /// Hours whose largest load is kept.
-const DAY: usize = 24;
-/// The end of a list of changes.
-const NONE: u32 = u32::MAX;
+pub(super) const DAY: usize = 24;
 /// A capacity may be this share larger than what the hour's own order of subtraction finds of it:
 /// far beyond the rounding of some thousand terms.
-const ROUNDING: f64 = 1e-9;
+pub(super) const ROUNDING: f64 = 1e-9;
 
 /// A test system laid out for many samples.
 #[derive(Debug, Clone)]
@@ -30,63 +27,6 @@ pub struct SingleArea {
     varying: Vec<usize>,
     day_peaks: Vec<f64>,
     peak: f64,
-}
-
-/// Working memory of a sample, to be used again.
-#[derive(Debug, Clone, Default)]
-pub struct Changes {
-    /// By change: the pool, its units that serve from then on, the change before it in its hour.
-    list: Vec<(u32, u32, u32)>,
-    /// By hour: its last change.
-    last: Vec<u32>,
-    /// A bit for each hour that has one.
-    occupied: Vec<u64>,
-    /// What each pool gives now.
-    usable: Vec<f64>,
-}
-
-impl Changes {
-    fn begin(&mut self, hours: usize) {
-        self.list.clear();
-        self.usable.clear();
-        self.last.resize(hours, NONE);
-        self.occupied.clear();
-        self.occupied.resize(hours.div_ceil(64), 0);
-    }
-
-    /// A pool has so many units that serve from an hour on. Pools come one after the other, each
-    /// in the order of time.
-    #[inline]
-    fn note(&mut self, hour: usize, pool: u32, serving: u32) {
-        let before = if self.occupied[hour / 64] >> (hour % 64) & 1 == 1 {
-            let last = self.last[hour];
-            let (of, units, _) = &mut self.list[last as usize];
-            if *of == pool {
-                *units = serving;
-                return;
-            }
-            last
-        } else {
-            self.occupied[hour / 64] |= 1 << (hour % 64);
-            NONE
-        };
-        self.last[hour] = self.list.len() as u32;
-        self.list.push((pool, serving, before));
-    }
-
-    /// The first hour from `hour` on that has a change; `hours` where none has.
-    #[inline]
-    fn next(&self, hour: usize, hours: usize) -> usize {
-        let mut word = hour / 64;
-        let Some(first) = self.occupied.get(word) else { return hours };
-        let mut bits = first >> (hour % 64) << (hour % 64);
-        while bits == 0 {
-            word += 1;
-            let Some(next) = self.occupied.get(word) else { return hours };
-            bits = *next;
-        }
-        word * 64 + bits.trailing_zeros() as usize
-    }
 }
 
 impl SingleArea {
@@ -126,8 +66,9 @@ impl SingleArea {
         let hours = self.load().len();
         changes.begin(hours);
         let mut serving = Vec::new();
-        for pool in 0..self.world.pools.len() {
-            serving.push(self.path(pool, key, changes));
+        for (index, pool) in self.world.pools.iter().enumerate() {
+            let first = changes.draw((index, pool), &self.streams[index], hours, key);
+            serving.push(first);
         }
         let pools = self.world.pools.iter().zip(&serving);
         changes.usable.extend(pools.map(|(pool, units)| f64::from(*units) * pool.gpus_per_unit));
@@ -154,36 +95,6 @@ impl SingleArea {
                 change = before;
             }
             hour = until;
-        }
-    }
-
-    /// Draws when units of a pool go and come; returns how many serve at first.
-    fn path(&self, pool: usize, key: StreamKey, changes: &mut Changes) -> u32 {
-        let (facts, hours) = (&self.world.pools[pool], self.load().len());
-        let total = facts.most;
-        let UnitLaw::Whole { fail, repair } = facts.law else { return total };
-        let mut random = key.stream(&self.streams[pool]);
-        let availability = facts.law.availability();
-        let down = (0..total).filter(|_| uniform(&mut random) > availability).count() as u32;
-        let (mut down, at_first, mut now) = (down, total - down, 0);
-        loop {
-            let failing = f64::from(total - down) * fail;
-            let rate = failing + f64::from(down) * repair;
-            if rate <= 0.0 {
-                return at_first;
-            }
-            now += ticks(exponential(&mut random) / rate);
-            // A change counts from the first hour that begins at it or after it.
-            let hour = now.div_ceil(HOUR_S) as usize;
-            if hour >= hours {
-                return at_first;
-            }
-            if uniform(&mut random) * rate < failing {
-                down += 1
-            } else {
-                down -= 1
-            }
-            changes.note(hour, pool as u32, total - down);
         }
     }
 
@@ -217,7 +128,7 @@ impl SingleArea {
 }
 
 /// What pools leave of a load, one after the other, as the general loop serves it.
-fn missing(load: f64, usable: &[f64]) -> f64 {
+pub(super) fn missing(load: f64, usable: &[f64]) -> f64 {
     // What rounding leaves of a sum that is exactly covered: equal is no loss.
     let sliver = load * 1e-12;
     let mut left = load;

@@ -11,7 +11,7 @@ const FORGETTING: f64 = 1e-6;
 
 /// The law in continuous time of a unit of a test system. Hourly probabilities become rates with
 /// the same unavailability and the same correlation from hour to hour.
-fn law(failures: &UnitFailures) -> UnitLaw {
+pub(super) fn failure_law(failures: &UnitFailures) -> UnitLaw {
     match failures {
         UnitFailures::Times { mtbf, mttr } => {
             UnitLaw::Whole { fail: 1.0 / mtbf.0, repair: 1.0 / mttr.0 }
@@ -32,10 +32,9 @@ impl World {
         let load = system.hourly_load();
         let hours = load.len();
         let firm = pool("firm", &system.firm, 1, UnitLaw::Firm);
-        let failing = system
-            .units
-            .iter()
-            .map(|(name, units)| pool(name, &units.capacity, units.count, law(&units.failures)));
+        let failing = system.units.iter().map(|(name, units)| {
+            pool(name, &units.capacity, units.count, failure_law(&units.failures))
+        });
         let pools: Vec<Pool> = failing.chain([firm]).collect();
         let stand = |(index, pool): (usize, &Pool)| CapacityChange {
             time: 0,
@@ -83,7 +82,8 @@ impl World {
     }
 }
 
-fn pool(name: &str, capacity: &Level, count: u32, law: UnitLaw) -> Pool {
+/// A pool of a test system.
+pub(super) fn pool(name: &str, capacity: &Level, count: u32, law: UnitLaw) -> Pool {
     let (gpus_per_unit, gpus_by_epoch) = match capacity {
         Level::Constant(capacity) => (*capacity, Vec::new()),
         Level::Hourly(capacities) => (0.0, capacities.clone()),

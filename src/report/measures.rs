@@ -63,7 +63,7 @@ struct Rows<'a> {
 /// The adequacy of an answer as CSV with a header. A maximum over all inner years has no error:
 /// its cell is empty. Of the table of hours and months only cells that are not zero have rows.
 #[must_use]
-pub fn adequacy_csv(answer: &Answer) -> Vec<u8> {
+pub fn measures_csv(answer: &Answer) -> Vec<u8> {
     let mut rows =
         Rows { writer: csv::Writer::from_writer(Vec::new()), hash: &answer.provenance.hash };
     rows.record(HEADER.map(str::to_owned));

@@ -4,6 +4,7 @@
 //! Nothing here simulates or decides; every number is read from [`crate::plan::Answer`]. Only
 //! [`write_folder`] touches the file system.
 
+mod adequacy;
 mod chart;
 mod columns;
 mod error;
@@ -28,13 +29,14 @@ mod worlds;
 mod worth;
 mod years;
 
+pub use adequacy::{AdequacyReport, AssessedRisk, adequacy_csv, adequacy_json, adequacy_table};
 pub use chart::{frontier_png, frontier_svg, gap_png, gap_svg, heatmap_png, heatmap_svg};
 pub use columns::{metric_names, sweep_rows};
 pub use error::ReportError;
 pub use folder::{Staged, check_folder, write_folder};
 pub use frontier::{FrontierReport, Measure, frontier_csv, frontier_json, frontier_table};
 pub use heat::{Cell, Heat, Panel, Side};
-pub use measures::adequacy_csv;
+pub use measures::measures_csv;
 pub use published::PublishedFactors;
 pub use simulate::{DeploymentWords, SimulationReport, simulation_json, simulation_table};
 pub use size::{SizeReport, size_csv, size_json, size_table};

@@ -33,8 +33,9 @@ const SHIPPED: [(&str, &str); 9] = shipped!["configs/":
 ];
 
 /// The reliability test systems that ship with the program, by name.
-const SYSTEMS: [(&str, &str); 5] =
-    shipped!["configs/systems/": "hourly_a", "hourly_b", "rack_test", "rbts", "rts79"];
+const SYSTEMS: [(&str, &str); 6] = shipped![
+    "configs/systems/": "hourly_a", "hourly_b", "rack_test", "rbts", "rts79", "three_areas"
+];
 
 /// Most files that include one another.
 const DEEPEST: usize = 16;

@@ -7,14 +7,18 @@ use std::path::Path as FilePath;
 use serde::{Deserialize, Serialize};
 
 use super::diagnostic::{Finding, ScenarioError};
-use super::include::shipped_system;
 use super::locate::Path;
-use super::read;
-use super::text::ScenarioText;
+use super::network::{Area, Network, text_of};
 use crate::units::Seconds;
 
 /// Most hours of a load: a century.
 const LONGEST: usize = 880_000;
+/// Largest number of a level.
+const LARGEST: f64 = 1e15;
+/// Most units of a group.
+const MOST_UNITS: u32 = 1_000_000;
+/// Most groups of units of an area.
+const MOST_GROUPS: usize = 50_000;
 
 /// A number for each hour, in the system's unit of capacity.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -143,7 +147,18 @@ pub enum Load {
     Chronological(Chronological),
 }
 
-/// One system. Its horizon is the length of its load.
+impl Load {
+    /// The load of every hour.
+    #[must_use]
+    pub fn hours(&self) -> Vec<f64> {
+        match self {
+            Self::Hourly(hours) => hours.clone(),
+            Self::Chronological(curve) => curve.hours(),
+        }
+    }
+}
+
+/// One system of one area. Its horizon is the length of its load.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct System {
@@ -164,15 +179,14 @@ pub struct System {
 }
 
 impl System {
-    /// Reads and checks a system. `file` names the text in the faults.
+    /// Reads and checks a system of one area. `file` names the text in the faults.
     ///
     /// # Errors
-    /// [`ScenarioError::Invalid`] with everything that is wrong.
+    /// [`ScenarioError::Invalid`] with everything that is wrong, several areas among it: those are
+    /// for [`Network::from_ron`].
     pub fn from_ron(text: &str, file: &str) -> Result<Self, ScenarioError> {
-        let whole = ScenarioText::plain(text, file);
-        let system: Self = whole.read()?;
-        whole.require_none(system.findings())?;
-        Ok(system)
+        let network = Network::read(text, file, true)?;
+        Ok(network.single().expect("one area is what was asked for"))
     }
 
     /// Reads and checks a system file, or a shipped system by its name.
@@ -180,58 +194,58 @@ impl System {
     /// # Errors
     /// [`ScenarioError::Read`] if the file cannot be read, otherwise as [`System::from_ron`].
     pub fn load(path: impl AsRef<FilePath>) -> Result<Self, ScenarioError> {
-        let path = path.as_ref();
-        if let Some((name, text)) = path.to_str().and_then(|n| Some((n, shipped_system(n)?))) {
-            return Self::from_ron(text, &format!("configs/systems/{name}.ron"));
-        }
-        Self::from_ron(&read::text_of(path)?, &path.display().to_string())
+        let (text, file) = text_of(path.as_ref())?;
+        Self::from_ron(&text, &file)
     }
 
     /// The load of every hour.
     #[must_use]
     pub fn hourly_load(&self) -> Vec<f64> {
-        match &self.load {
-            Load::Hourly(hours) => hours.clone(),
-            Load::Chronological(curve) => curve.hours(),
-        }
-    }
-
-    /// Everything that does not fit together.
-    fn findings(&self) -> Vec<Finding> {
-        let mut found = Vec::new();
-        if self.samples == 0 {
-            found.push(Finding::new(Path::of("samples"), "samples must be above zero"));
-        }
-        if let Load::Chronological(curve) = &self.load {
-            curve_findings(curve, &mut found);
-        }
-        let load = self.hourly_load();
-        if !(1..=LONGEST).contains(&load.len()) {
-            let message = format!("the load has {} hours; 1 to {LONGEST} are legal", load.len());
-            found.push(Finding::new(Path::of("load"), message));
-        }
-        numbers(&load, &Path::of("load"), "the load", &mut found);
-        level(&self.firm, &Path::of("firm"), load.len(), &mut found);
-        for (name, units) in &self.units {
-            let path = Path::of("units").key(name);
-            level(&units.capacity, &path.key("capacity"), load.len(), &mut found);
-            if units.count == 0 {
-                found.push(Finding::new(path.key("count"), "count must be above zero"));
-            }
-            failures(&units.failures, &path.key("failures"), &mut found);
-        }
-        found
+        self.load.hours()
     }
 }
 
-/// Finite numbers of 0 or more.
+/// Everything in an area that does not fit together; returns the hours of its load.
+pub(super) fn area_findings(area: &Area, at: &Path, found: &mut Vec<Finding>) -> usize {
+    let path = at.key("load");
+    if let Load::Chronological(curve) = &area.load {
+        curve_findings(curve, &path, found);
+    }
+    let load = area.load.hours();
+    if !(1..=LONGEST).contains(&load.len()) {
+        let message = format!("the load has {} hours; 1 to {LONGEST} are legal", load.len());
+        found.push(Finding::new(path.clone(), message));
+    }
+    numbers(&load, &path, "the load", found);
+    level(&area.firm, &at.key("firm"), load.len(), found);
+    if area.units.len() > MOST_GROUPS {
+        let message = format!("{} groups of units; at most {MOST_GROUPS}", area.units.len());
+        found.push(Finding::new(at.key("units"), message).help("join equal units to one group"));
+    }
+    for (name, units) in &area.units {
+        let path = at.key("units").key(name);
+        level(&units.capacity, &path.key("capacity"), load.len(), found);
+        if !(1..=MOST_UNITS).contains(&units.count) {
+            let message = format!("count must lie between 1 and {MOST_UNITS}");
+            found.push(Finding::new(path.key("count"), message));
+        }
+        failures(&units.failures, &path.key("failures"), found);
+    }
+    load.len()
+}
+
+/// Numbers of 0 or more, so small that sums of them lose nothing.
 fn numbers(values: &[f64], path: &Path, what: &str, found: &mut Vec<Finding>) {
-    if values.iter().any(|value| !value.is_finite() || *value < 0.0) {
-        found.push(Finding::new(path.clone(), format!("{what} must be numbers of 0 or more")));
+    let wrong = |value: &f64| !(0.0..=LARGEST).contains(value);
+    if let Some(index) = values.iter().position(wrong) {
+        let (value, place) = (values[index], index + 1);
+        let message =
+            format!("{what} must be numbers of 0 or more, up to {LARGEST:e}; {place}: {value}");
+        found.push(Finding::new(path.clone(), message));
     }
 }
 
-fn level(level: &Level, path: &Path, hours: usize, found: &mut Vec<Finding>) {
+pub(super) fn level(level: &Level, path: &Path, hours: usize, found: &mut Vec<Finding>) {
     numbers(level.values(), path, "capacities", found);
     if let Level::Hourly(values) = level
         && values.len() != hours
@@ -242,7 +256,7 @@ fn level(level: &Level, path: &Path, hours: usize, found: &mut Vec<Finding>) {
     }
 }
 
-fn failures(failures: &UnitFailures, path: &Path, found: &mut Vec<Finding>) {
+pub(super) fn failures(failures: &UnitFailures, path: &Path, found: &mut Vec<Finding>) {
     match failures {
         UnitFailures::Times { mtbf, mttr } => {
             for (field, time) in [("mtbf", mtbf), ("mttr", mttr)] {
@@ -267,8 +281,7 @@ fn failures(failures: &UnitFailures, path: &Path, found: &mut Vec<Finding>) {
     }
 }
 
-fn curve_findings(curve: &Chronological, found: &mut Vec<Finding>) {
-    let path = Path::of("load");
+fn curve_findings(curve: &Chronological, path: &Path, found: &mut Vec<Finding>) {
     let mut list = |path: Path, values: &[f64], count: Option<usize>| {
         numbers(values, &path, "percentages", found);
         if let Some(count) = count.filter(|count| *count != values.len()) {

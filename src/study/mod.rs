@@ -5,9 +5,13 @@
 mod cache;
 mod calibrate;
 mod capacity;
+mod capacity_value;
 mod characterise;
+mod crossing;
+mod exact_areas;
 mod frontier;
 mod layouts;
+mod loss;
 mod replicate;
 mod serving;
 mod simulate;
@@ -25,10 +29,13 @@ pub use capacity::{
     Capacity, LengthSums, deployment_capacity, measured_capacity, mixed_means, past_found,
     session_means,
 };
+pub use capacity_value::{CapacityStudy, CapacityValue, Method, RiskMeasure, ValuedPart, is_exact};
 pub use characterise::{
     MODEL_VERSION, ServingEntry, ServingSample, ServingTable, Unserved, calls_per_second_per_gpu,
     characterise,
 };
+pub use crossing::{Crossing, NoCrossing, Tried};
+pub use exact_areas::{ExactNetworkRisk, exact_areas};
 pub use frontier::{
     Frontier, FrontierAsk, FrontierCurve, FrontierMeasurement, FrontierPoint, GpuCost, frontier,
 };
@@ -36,6 +43,7 @@ pub use layouts::{
     LayoutSearch, OperatingLimits, OperatingPoint, PointLimit, PrefillPart, ServedModel,
     ServingMode, best_precision, layouts, operating_point,
 };
+pub use loss::{LolpBy, SystemAdequacy, exact_lolp_by, is_year};
 pub use replicate::{WorldRun, YearAdequacy, assess, replicate};
 pub use simulate::{
     CLUSTER, LATENCIES, LatencyEstimate, RATES, SHARES, Simulation, SimulationOutcome,
@@ -50,7 +58,7 @@ pub use sweep::{
     Axis, Combine, Heatmap, Patch, Step, Sweep, SweepError, SweepFailure, SweepOutcome, SweepPoint,
     SweepRow, read_unit, run_sweep, sweep_hash,
 };
-pub use system::{SystemAdequacy, assess_system};
+pub use system::{LinkUse, NetworkAdequacy, assess_network, assess_system};
 pub use validate::{
     Coefficients, EFFICIENCY_COEFFICIENTS, EfficiencyFit, ErrorGroup, FittedCoefficient,
     FittedCoefficients, Latencies, LogErrors, MeasuredRun, Published, PublishedOutcome,

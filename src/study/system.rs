@@ -1,148 +1,214 @@
-//! Loss of load of a reliability test system by sequential Monte Carlo on the fleet's single area.
+//! Loss of load of a reliability test system by sequential Monte Carlo: one area on the fleet's
+//! path for it, several on that of linked areas. Means and errors are those of [`super::loss`].
+
+use std::collections::BTreeMap;
+use std::ops::Range;
 
 use rayon::prelude::*;
 use serde::Serialize;
 
 use super::Watch;
-use crate::fleet::{Changes, SingleArea};
+use super::loss::{LossTally, Period, SystemAdequacy};
+use crate::fleet::{AreaDraw, AreaHour, Changes, LinkedAreas, SingleArea};
 use crate::rng::StreamKey;
-use crate::scenario::System;
+use crate::scenario::{Network, System};
 use crate::stats::Estimate;
 
 /// Samples that one task simulates; fixed, so that sums do not depend on threads.
 const BLOCK: u32 = 64;
+/// Blocks whose sums are held at a time.
+const WAVE: u32 = 64;
 
-/// Risk of a system over its period.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct SystemAdequacy {
-    /// Samples of the whole period.
-    pub samples: u32,
-    /// Hours of the period.
-    pub hours: usize,
-    /// Hours of the period in which load is not covered: available < load.
-    pub lole_hours: Estimate,
-    /// Days of the period whose hour of largest load is not covered.
-    pub lole_days: Estimate,
-    /// Times that hours without cover begin (LOLEv): hours in a row are one event.
-    pub lolev: Estimate,
-    /// Load that is not covered, capacity-hours.
-    pub eue: Estimate,
-    /// The same over all load, parts per million.
-    pub neue_ppm: Estimate,
-    /// Load that is not covered in the worst twentieth of the samples (CVaR at 95 %),
-    /// capacity-hours.
-    pub cvar_95: Estimate,
-    /// Hours of the longest event of a sample, 0 where it has none; and of the longest of all.
-    pub longest: Estimate,
-    /// The longest event of all samples, hours.
-    pub longest_of_all: f64,
-    /// Largest load that is not covered in an hour of a sample, 0 where all is.
-    pub deepest: Estimate,
-    /// The largest of all samples.
-    pub deepest_of_all: f64,
-    /// Probability of loss of load in each hour of the period.
-    pub lolp: Vec<f64>,
+/// How a link was used over a period.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct LinkUse {
+    /// What flows forward less what flows backward, in the mean over all hours.
+    pub flow: Estimate,
+    /// What flows in the direction of the flow, over what the link could carry then, in the mean
+    /// over all hours; 0 in an hour without flow.
+    pub utilisation: Estimate,
+    /// Hours of the period with a flow.
+    pub hours_used: Estimate,
+    /// Hours of the period in which it carries all that it can.
+    pub hours_full: Estimate,
 }
 
-/// Share of the samples in the tail of [`SystemAdequacy::cvar_95`].
-const TAIL: f64 = 0.05;
+/// Risk of a system of one or several areas over its period.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct NetworkAdequacy {
+    /// The system: short where any area is; unserved is the sum; its days are those of the largest
+    /// sum of loads.
+    #[serde(flatten)]
+    pub system: SystemAdequacy,
+    /// Its areas by name; none where there is but one.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub areas: BTreeMap<String, SystemAdequacy>,
+    /// Its links by name.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub links: BTreeMap<String, LinkUse>,
+}
 
-/// Simulates a system `system.samples` times; `None` when `watch` stopped it.
+/// Simulates a system of one area `system.samples` times; `None` when `watch` stopped it.
 pub fn assess_system(system: &System, watch: Watch<'_>) -> Option<SystemAdequacy> {
     let area = SingleArea::new(system);
-    let (samples, seed) = (system.samples, system.seed);
-    let load = area.load();
-    let hours = load.len();
-    let peaks: Vec<usize> = (0..hours.div_ceil(24))
-        .map(|day| {
-            let of_day = day * 24..((day + 1) * 24).min(hours);
-            of_day.max_by(|a, b| load[*a].total_cmp(&load[*b]).then(b.cmp(a))).unwrap_or(0)
-        })
-        .collect();
-    let count = samples.div_ceil(BLOCK);
-    (watch.begun)(u64::from(count));
-    let blocks: Option<Vec<Block>> = (0..count)
-        .into_par_iter()
-        .map(|block| {
-            if watch.stopped() {
-                return None;
-            }
-            let numbers = block * BLOCK..((block + 1) * BLOCK).min(samples);
-            let mut sums = Block { short: vec![0; hours], rows: Vec::new() };
-            let mut changes = Changes::default();
-            for sample in numbers {
-                let key = StreamKey::inner(seed, 0, u64::from(sample));
-                sums.add(&area, key, &mut changes, &peaks);
-            }
-            (watch.done)();
-            Some(sums)
-        })
-        .collect();
-    let blocks = blocks?;
-    let rows: Vec<&Year> = blocks.iter().flat_map(|block| &block.rows).collect();
-    let values = |of: fn(&Year) -> f64| rows.iter().map(|row| of(row)).collect::<Vec<f64>>();
-    let mean = |of: fn(&Year) -> f64| Estimate::of(&values(of));
-    let largest = |of: fn(&Year) -> f64| values(of).into_iter().fold(0.0, f64::max);
-    let all: f64 = load.iter().sum();
-    let eue = mean(|year| year.unserved);
-    let ppm = if all > 0.0 { 1e6 / all } else { 0.0 };
-    let count = f64::from(samples);
-    let short = |hour: usize| blocks.iter().map(|block| block.short[hour]).sum::<u64>() as f64;
-    Some(SystemAdequacy {
-        samples,
-        hours,
-        lole_hours: mean(|year| year.hours),
-        lole_days: mean(|year| year.days),
-        lolev: mean(|year| year.events),
-        eue,
-        neue_ppm: Estimate { mean: eue.mean * ppm, standard_error: eue.standard_error * ppm },
-        cvar_95: Estimate::of_tail(&values(|year| year.unserved), TAIL),
-        longest: mean(|year| year.longest),
-        longest_of_all: largest(|year| year.longest),
-        deepest: mean(|year| year.deepest),
-        deepest_of_all: largest(|year| year.deepest),
-        lolp: (0..hours).map(|hour| short(hour) / count).collect(),
+    let period = Period::of(area.load());
+    let begin = || (LossTally::of(&period), Changes::default());
+    let sample = |(tally, changes): &mut (LossTally, Changes), number| {
+        let key = StreamKey::inner(system.seed, 0, u64::from(number));
+        area.shortfalls(key, changes, |hour, missing| tally.add(hour, missing, &period));
+        tally.end_sample(&period);
+    };
+    let mut all = LossTally::of(&period);
+    in_blocks(system.samples, watch, begin, sample, |(tally, _)| all.merge(tally))?;
+    Some(all.adequacy(&period))
+}
+
+/// Simulates a system of any number of areas `network.samples` times; `None` when `watch` stopped
+/// it. One area is simulated as by [`assess_system`].
+pub fn assess_network(network: &Network, watch: Watch<'_>) -> Option<NetworkAdequacy> {
+    if let Some(system) = network.single() {
+        let system = assess_system(&system, watch)?;
+        return Some(NetworkAdequacy { system, areas: BTreeMap::new(), links: BTreeMap::new() });
+    }
+    let linked = LinkedAreas::new(network);
+    let periods = periods(&linked);
+    let unchanged = linked.unchanged();
+    let begin = || (NetworkTally::of(&periods, linked.links()), AreaDraw::default(), linked.scan());
+    let sample = |state: &mut (NetworkTally, AreaDraw, _), number| {
+        let (tally, draw, scan) = state;
+        linked.draw(StreamKey::inner(network.seed, 0, u64::from(number)), draw);
+        linked.shortfalls(draw, &unchanged, scan, |hour, areas| tally.add(hour, areas, &periods));
+        tally.end_sample(&periods);
+    };
+    let mut all = NetworkTally::of(&periods, linked.links());
+    in_blocks(network.samples, watch, begin, sample, |(tally, _, _)| all.merge(tally))?;
+    let (system, areas) = all.losses.split_last()?;
+    let areas = network.areas.keys().zip(areas).zip(&periods);
+    let areas = areas.map(|((name, tally), period)| (name.clone(), tally.adequacy(period)));
+    let links = network.links.keys().enumerate();
+    Some(NetworkAdequacy {
+        system: system.adequacy(periods.last()?),
+        areas: areas.collect(),
+        links: links.map(|(index, name)| (name.clone(), all.link_use(index, &periods))).collect(),
     })
 }
 
-/// Sums over a block of samples.
-struct Block {
-    /// Samples short in each hour.
-    short: Vec<u64>,
-    rows: Vec<Year>,
+/// The periods of the areas, then that of the sum of their loads.
+pub(super) fn periods(linked: &LinkedAreas) -> Vec<Period> {
+    let areas = 0..linked.areas();
+    let sum = |hour| areas.clone().map(|area| linked.load(area)[hour]).sum();
+    let total: Vec<f64> = (0..linked.hours()).map(sum).collect();
+    let of_areas = areas.clone().map(|area| Period::of(linked.load(area)));
+    of_areas.chain([Period::of(&total)]).collect()
 }
 
-/// What one sample has lost.
-#[derive(Debug, Clone, Copy, Default)]
-struct Year {
-    hours: f64,
-    days: f64,
-    events: f64,
-    unserved: f64,
-    longest: f64,
-    deepest: f64,
+/// Runs samples in blocks of fixed size, many at a time, and hands each block on in its order.
+/// `None` when `watch` stopped it.
+pub(super) fn in_blocks<T: Send>(
+    samples: u32,
+    watch: Watch<'_>,
+    begin: impl Fn() -> T + Sync,
+    sample: impl Fn(&mut T, u32) + Sync,
+    mut merge: impl FnMut(T),
+) -> Option<()> {
+    let count = samples.div_ceil(BLOCK);
+    (watch.begun)(u64::from(count));
+    for wave in 0..count.div_ceil(WAVE) {
+        let blocks: Range<u32> = wave * WAVE..((wave + 1) * WAVE).min(count);
+        let blocks: Option<Vec<T>> = blocks
+            .into_par_iter()
+            .map(|block| {
+                let mut sums = begin();
+                for number in block * BLOCK..(block + 1).saturating_mul(BLOCK).min(samples) {
+                    if watch.stopped() {
+                        return None;
+                    }
+                    sample(&mut sums, number);
+                }
+                (watch.done)();
+                Some(sums)
+            })
+            .collect();
+        blocks?.into_iter().for_each(&mut merge);
+    }
+    Some(())
 }
 
-impl Block {
-    fn add(&mut self, area: &SingleArea, key: StreamKey, changes: &mut Changes, peaks: &[usize]) {
-        let mut year = Year::default();
-        // The hour after the last one that was short, and how many were so in a row.
-        let (mut next, mut run) = (usize::MAX, 0.0);
-        area.shortfalls(key, changes, |hour, missing| {
-            self.short[hour] += 1;
-            year.hours += 1.0;
-            year.unserved += missing;
-            year.deepest = year.deepest.max(missing);
-            if peaks[hour / 24] == hour {
-                year.days += 1.0;
+/// What links carry in one sample: sum of flows, sum of shares, hours with a flow, hours full.
+type Carried = [f64; 4];
+
+/// Sums over some samples of a system of areas.
+struct NetworkTally {
+    /// By area, then of the whole.
+    losses: Vec<LossTally>,
+    /// By link, by sample.
+    links: Vec<Vec<Carried>>,
+    /// By link, of the present sample.
+    now: Vec<Carried>,
+}
+
+impl NetworkTally {
+    fn of(periods: &[Period], links: usize) -> Self {
+        Self {
+            losses: periods.iter().map(LossTally::of).collect(),
+            links: vec![Vec::new(); links],
+            now: vec![Carried::default(); links],
+        }
+    }
+
+    /// An hour in which some area did not cover itself.
+    fn add(&mut self, hour: usize, areas: &AreaHour, periods: &[Period]) {
+        let mut total = 0.0;
+        for (area, unserved) in areas.unserved().iter().enumerate() {
+            if *unserved > 0.0 {
+                self.losses[area].add(hour, *unserved, &periods[area]);
+                total += unserved;
             }
-            if hour != next {
-                year.events += 1.0;
-                run = 0.0;
+        }
+        let last = periods.len() - 1;
+        if total > 0.0 {
+            self.losses[last].add(hour, total, &periods[last]);
+        }
+        for (link, (now, flow)) in self.now.iter_mut().zip(areas.flows()).enumerate() {
+            if *flow != 0.0 {
+                let (much, limit) = (flow.abs(), areas.limit(link));
+                now[0] += flow;
+                now[1] += much / limit;
+                now[2] += 1.0;
+                now[3] += if much >= limit * (1.0 - 1e-12) { 1.0 } else { 0.0 };
             }
-            (next, run) = (hour + 1, run + 1.0);
-            year.longest = year.longest.max(run);
-        });
-        self.rows.push(year);
+        }
+    }
+
+    fn end_sample(&mut self, periods: &[Period]) {
+        for (losses, period) in self.losses.iter_mut().zip(periods) {
+            losses.end_sample(period);
+        }
+        for (samples, now) in self.links.iter_mut().zip(&mut self.now) {
+            samples.push(std::mem::take(now));
+        }
+    }
+
+    fn merge(&mut self, later: Self) {
+        for (mine, theirs) in self.losses.iter_mut().zip(later.losses) {
+            mine.merge(theirs);
+        }
+        for (mine, theirs) in self.links.iter_mut().zip(later.links) {
+            mine.extend(theirs);
+        }
+    }
+
+    fn link_use(&self, link: usize, periods: &[Period]) -> LinkUse {
+        let hours = periods.first().map_or(1, Period::hours).max(1) as f64;
+        let mean = |part: usize, over: f64| {
+            let values: Vec<f64> = self.links[link].iter().map(|now| now[part] / over).collect();
+            Estimate::of(&values)
+        };
+        LinkUse {
+            flow: mean(0, hours),
+            utilisation: mean(1, hours),
+            hours_used: mean(2, 1.0),
+            hours_full: mean(3, 1.0),
+        }
     }
 }

@@ -2,12 +2,12 @@
 //! systems come from their files; the path for a single area simulates them, which is the fleet's
 //! own loop bit for bit (`src/fleet/single_area.rs` holds that).
 
-use sparkgap::fleet::{ExactRisk, ExactSystem, LossMeasure, capacity_value};
+use sparkgap::fleet::{ExactRisk, ExactSystem};
 use sparkgap::plan::{allowed_epochs, order_statistic};
 use sparkgap::rng::{StreamKey, exponential};
 use sparkgap::scenario::{Criterion, Level, Load, System};
 use sparkgap::stats::Estimate;
-use sparkgap::study::{SystemAdequacy, Watch, assess_system};
+use sparkgap::study::{LolpBy, SystemAdequacy, Watch, assess_system, exact_lolp_by};
 use sparkgap::units::{HoursPerYear, Share};
 
 fn system(name: &str, samples: u32) -> System {
@@ -116,6 +116,60 @@ fn the_ieee_system_has_its_published_answers() {
     agrees(assessed.eue, 1_176.3, "EUE MWh/yr");
 }
 
+/// The convolution knows each hour; hours, weeks and months are means of it. Standard errors must
+/// say how far the samples are off: one in eighty figures is beyond 2.5 of them. Figures that rest
+/// on few events have no normal law.
+#[test]
+fn lolp_by_hour_week_and_month_agrees_with_the_convolution() {
+    let mut rbts = system("rbts", 20_000);
+    let Load::Chronological(curve) = &mut rbts.load else { panic!("a chronological load") };
+    curve.peak = 205.0;
+    let (assessed, exact) = (assess(&rbts), whole(&rbts));
+    let (mut told, mut far) = (0, 0);
+    for (by, count) in [(LolpBy::Hour, 24), (LolpBy::Week, 52), (LolpBy::Month, 12)] {
+        let (found, exact) = (assessed.lolp_by(by), exact_lolp_by(&exact.lolp, by));
+        assert_eq!((found.len(), exact.len()), (count, count));
+        for (found, exact) in found.iter().zip(&exact).filter(|(_, exact)| exact.mean > 3e-4) {
+            told += 1;
+            far += usize::from(!found.within(exact.mean, 2.5));
+            assert!(found.within(exact.mean, 4.5), "{by:?}: {found:?}, exactly {exact:?}");
+        }
+    }
+    assert!(told > 25 && far <= 3, "{far} of {told}");
+    // Hours of the day are equally many: their mean is LOLE over the hours.
+    let mean = assessed.lolp_by_hour.iter().map(|lolp| lolp.mean).sum::<f64>() / 24.0;
+    assert!((mean * 8_736.0 / assessed.lole_hours.mean - 1.0).abs() < 1e-12);
+    // A period of 26 hours: two hours of the day come twice; one week, no months.
+    let text =
+        "(name: \"day\", description: \"\", seed: 1, samples: 2, load: hourly([9, 0, 0, 0, 0, 0,
+        0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 9]))";
+    let day = assess(&System::from_ron(text, "day.ron").unwrap_or_else(|error| panic!("{error}")));
+    let means: Vec<f64> = day.lolp_by_hour.iter().map(|lolp| lolp.mean).collect();
+    assert_eq!((means[0], means[1], means[2], means.len()), (0.5, 0.5, 0.0, 24));
+    assert_eq!((day.lolp_by_week.len(), day.lolp_by_month.len()), (1, 0));
+    assert_eq!(day.lolp_by_week[0].mean, 2.0 / 26.0);
+    // The last hour of January, the first of February, the last of February and of December; the
+    // same in a leap year.
+    for (days, february) in [(365, 28.0), (366, 29.0)] {
+        let mut year = day_of_nothing();
+        let last = (31.0 + february) * 24.0 - 1.0;
+        let mut load = vec![0.0; days * 24];
+        for hour in [743, 744, last as usize, days * 24 - 1] {
+            load[hour] = 1.0;
+        }
+        year.load = Load::Hourly(load);
+        let months: Vec<f64> = assess(&year).lolp_by_month.iter().map(|lolp| lolp.mean).collect();
+        assert_eq!(months[..3], [1.0 / 744.0, 2.0 / (24.0 * february), 0.0]);
+        assert_eq!((months.len(), months[11]), (12, 1.0 / 744.0));
+    }
+}
+
+/// A system without units.
+fn day_of_nothing() -> System {
+    let text = "(name: \"none\", description: \"\", seed: 1, samples: 2, load: hourly([1]))";
+    System::from_ron(text, "none.ron").unwrap_or_else(|error| panic!("{error}"))
+}
+
 fn whole(system: &System) -> ExactRisk {
     ExactSystem::new(system).expect("few capacities").whole()
 }
@@ -162,46 +216,6 @@ fn convolution_gives_every_exact_answer() {
         let risk = whole(&rbts);
         near(risk.lole_hours, lole, 5e-5, "RBTS LOLE at another peak");
         near(risk.eue, eue, 5e-4, "RBTS EUE at another peak");
-    }
-}
-
-/// Firm capacity takes the place of load: at a peak of 195 MW the convolution has 2.5154 h/yr, but
-/// a constant is taken from every hour, not a share of the peak. So the answer is put in again.
-#[test]
-fn firm_capacity_that_is_asked_for_gives_the_risk_that_was_asked() {
-    let rbts = system("rbts", 1);
-    let exact = ExactSystem::new(&rbts).expect("few capacities");
-    for target in [0.05, 1.0, 2.4, 20.0] {
-        let bracket = exact.firm_for(LossMeasure::Hours, target).expect("it can be reached");
-        let lole = |firm: f64| {
-            let mut more = rbts.clone();
-            more.firm = Level::Constant(100.0 + firm);
-            // A load that is larger by 100 in every hour, beside the 100.
-            more.load = Load::Hourly(rbts.hourly_load().iter().map(|load| load + 100.0).collect());
-            whole(&more).lole_hours
-        };
-        assert!(lole(bracket.high) <= target && lole(bracket.low) > target, "{bracket:?}");
-        assert!(bracket.high - bracket.low < 1e-6, "{bracket:?}");
-        // More than LOLE allows now is negative: it may go.
-        assert_eq!(bracket.high < 0.0, target > 1.1, "{target}: {bracket:?}");
-    }
-}
-
-/// Every unit is worth something and at most itself; the EFC put in its place gives its LOLE.
-#[test]
-fn values_of_units_lie_between_nothing_and_nameplate() {
-    let rbts = system("rbts", 1);
-    for (name, units) in &rbts.units {
-        let value = capacity_value(&rbts, name).expect("it is there");
-        assert!(value.lole_with < value.lole_without, "{name}");
-        for bracket in [value.elcc, value.efc] {
-            assert!(bracket.low > 0.0 && bracket.high <= value.nameplate, "{name}: {value:?}");
-        }
-        let mut firm = rbts.clone();
-        firm.units.get_mut(name).expect("it is there").count -= 1;
-        firm.firm = Level::Constant(value.efc.high);
-        assert!(whole(&firm).lole_hours <= value.lole_with * (1.0 + 1e-9), "{name}");
-        assert_eq!(units.capacity, Level::Constant(value.nameplate));
     }
 }
 

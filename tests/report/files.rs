@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use serde_json::Value;
-use sparkgap::report::{ReportError, adequacy_csv, summary_json, write_folder, years_csv};
+use sparkgap::report::{ReportError, measures_csv, summary_json, write_folder, years_csv};
 
 use crate::answers;
 
@@ -79,8 +79,8 @@ fn csv_has_a_row_for_each_year() {
 #[test]
 fn adequacy_has_a_row_for_each_group_and_measure() {
     let answer = answers::short();
-    let bytes = adequacy_csv(&answer);
-    assert_eq!(bytes, adequacy_csv(&answer));
+    let bytes = measures_csv(&answer);
+    assert_eq!(bytes, measures_csv(&answer));
     let mut reader = csv::Reader::from_reader(bytes.as_slice());
     let header = reader.headers().expect("a header").clone();
     let rows: Vec<csv::StringRecord> = reader.records().map(|row| row.expect("a row")).collect();
