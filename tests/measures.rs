@@ -178,6 +178,10 @@ fn the_largest_site_is_lost_at_the_peak_of_a_week() {
     let lost = &run(&world).peak_losses.contract[0];
     let facts = (lost.survived, lost.missing, lost.worst);
     assert_eq!(facts, (WEEKS as u32 - 1, 2.0, Some(0)));
+    // Each week has what stands then: the second site comes with the third week.
+    world.curves[0][168] = 12.0;
+    world.changes[1].time = 2 * 168 * 3_600;
+    assert_eq!(run(&world).peak_losses.own_site, [loss(1, 12.0)]);
 }
 
 #[test]
