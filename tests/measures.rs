@@ -172,6 +172,16 @@ fn the_largest_site_is_lost_at_the_peak_of_a_week() {
     let losses = run(&world).peak_losses;
     assert_eq!(losses.own_site, [loss(2, 1.5)]);
     assert_eq!(losses.site[0].survived, WEEKS as u32);
+    // A peak of 18 is 2 more than the own ones together.
+    world.policies[0].most_degraded = 0.0;
+    world.curves[0][168] = 18.0;
+    let lost = &run(&world).peak_losses.contract[0];
+    let facts = (lost.survived, lost.missing, lost.worst);
+    assert_eq!(facts, (WEEKS as u32 - 1, 2.0, Some(0)));
+    // Each week has what stands then: the second site comes with the third week.
+    world.curves[0][168] = 12.0;
+    world.changes[1].time = 2 * 168 * 3_600;
+    assert_eq!(run(&world).peak_losses.own_site, [loss(1, 12.0)]);
 }
 
 #[test]

@@ -57,7 +57,7 @@ pub(super) struct PeakMonth<'a> {
     pub reference_cost: &'a [f64],
     /// Reference GPUs that a GPU is worth, by accelerator.
     pub reference_worth: &'a [f64],
-    pub merit: [Merit; 4],
+    pub merit: &'a [Merit; 4],
 }
 
 /// Working arrays of the epochs that are dispatched again.
@@ -190,9 +190,14 @@ impl Peaks {
         losses.own_site[year].add(site, missing[0]);
         losses.site[year].add(site, missing[1]);
         let contract = largest(world, levels, free, &mut trial.sums, bought);
-        let of_contract = |pool: usize| contract.is_some() && bought(pool) == contract;
-        let missing = self.serve(world, levels, week, trial, of_contract);
-        losses.contract[year].add(contract, missing[1]);
+        // Where own capacity serves everyone without that site, no contract is missed.
+        let missing = if missing[0] > 0.0 {
+            let of_contract = |pool: usize| contract.is_some() && bought(pool) == contract;
+            self.serve(world, levels, week, trial, of_contract)[1]
+        } else {
+            0.0
+        };
+        losses.contract[year].add(contract, missing);
     }
 
     /// Serves the peak of a week without some pools: what is missing with own capacity only and

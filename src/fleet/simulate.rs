@@ -121,6 +121,7 @@ pub fn simulate(world: &World, key: StreamKey) -> Outcome {
     let mut outcome = new_outcome(world);
     let mut supplied = vec![0.0; world.pools.len()];
     let mut year = None;
+    let mut months = Vec::with_capacity(world.spans.len());
     for (index, span) in world.spans.iter().enumerate() {
         let levels = levels(world, &layout, index, span);
         supplied.fill(0.0);
@@ -153,22 +154,22 @@ pub fn simulate(world: &World, key: StreamKey) -> Outcome {
         let quarter = &mut outcome.quarters[span.quarter];
         quarter.peak_demand = quarter.peak_demand.max(peak);
         record_supply(world, index, span, &supplied, &mut outcome);
+        months.push(levels);
     }
     outcome.backlog = backlog.waiting() * world.epoch_hours();
     outcome.returning_calls = shortage.returns.waiting() * world.epoch_s as f64;
     outcome.measures.offer(world, &state.events);
-    outcome.peak_losses = peaks.losses(world, |index| peak_month(world, &layout, index));
+    outcome.peak_losses = peaks.losses(world, |index| peak_month(world, &months[index], index));
     outcome
 }
 
 /// The levels of a span that [`Peaks::losses`] reads.
-fn peak_month<'w>(world: &'w World, layout: &Layout, index: usize) -> PeakMonth<'w> {
-    let levels = levels(world, layout, index, &world.spans[index]);
+fn peak_month<'a>(world: &'a World, levels: &'a Levels<'_>, index: usize) -> PeakMonth<'a> {
     let accelerators = world.reference_worth.len() / world.spans.len();
     PeakMonth {
         reference_cost: levels.reference_cost,
         reference_worth: &world.reference_worth[index * accelerators..(index + 1) * accelerators],
-        merit: levels.merit,
+        merit: &levels.merit,
     }
 }
 
