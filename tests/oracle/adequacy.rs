@@ -116,8 +116,8 @@ fn the_ieee_system_has_its_published_answers() {
 }
 
 /// The convolution knows each hour; hours, weeks and months are means of it. Standard errors must
-/// say how far the samples are off: one in eighty figures is beyond 2.5 of them. Figures that rest on
-/// few events have no normal law.
+/// say how far the samples are off: one in eighty figures is beyond 2.5 of them. Figures that rest
+/// on few events have no normal law.
 #[test]
 fn lolp_by_hour_week_and_month_agrees_with_the_convolution() {
     let mut rbts = system("rbts", 20_000);
