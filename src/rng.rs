@@ -8,6 +8,7 @@
 use rand::SeedableRng;
 use rand::distr::{Distribution, OpenClosed01};
 use rand::rngs::ChaCha8Rng;
+use rand_distr::Binomial;
 
 /// The place in a run that a stream belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,6 +63,63 @@ pub fn exponential(stream: &mut ChaCha8Rng) -> f64 {
     -libm::log(uniform(stream))
 }
 
+/// Mean of a binomial number up to which it is found by inversion.
+const INVERTED: f64 = 12.0;
+
+/// A probability, prepared for drawing how many of many units it befalls.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Chance {
+    probability: f64,
+    /// The smaller of it and of its complement, and the logarithm of one less that.
+    smaller: f64,
+    rest: f64,
+}
+
+impl Chance {
+    /// A chance of `probability`, held between 0 and 1.
+    #[must_use]
+    pub fn new(probability: f64) -> Self {
+        let probability = probability.clamp(0.0, 1.0);
+        let smaller = probability.min(1.0 - probability);
+        Self { probability, smaller, rest: libm::log1p(-smaller) }
+    }
+
+    /// The probability.
+    #[must_use]
+    pub fn probability(&self) -> f64 {
+        self.probability
+    }
+
+    /// How many of `count` independent units it befalls: a binomial number, by inversion where
+    /// few are expected and by the library's rejection where many are.
+    pub fn count(&self, count: u32, stream: &mut ChaCha8Rng) -> u32 {
+        let rare = if self.smaller <= 0.0 || count == 0 {
+            0
+        } else if f64::from(count) * self.smaller < INVERTED {
+            self.inverted(count, stream)
+        } else {
+            let law = Binomial::new(u64::from(count), self.smaller);
+            law.map_or(0, |law| law.sample(stream) as u32)
+        };
+        if self.smaller < self.probability { count - rare } else { rare }
+    }
+
+    fn inverted(&self, count: u32, stream: &mut ChaCha8Rng) -> u32 {
+        // No count beyond this has a probability that a number of 53 bits could hit.
+        const LAST: u32 = 110;
+        let odds = self.smaller / (1.0 - self.smaller);
+        let mut left = uniform(stream);
+        let mut mass = libm::exp(f64::from(count) * self.rest);
+        let mut drawn = 0;
+        while left > mass && drawn < count.min(LAST) {
+            left -= mass;
+            mass *= odds * f64::from(count - drawn) / f64::from(drawn + 1);
+            drawn += 1;
+        }
+        drawn
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -88,5 +146,30 @@ mod tests {
         // Standard errors: sqrt(1/12/n) and sqrt(1/n).
         assert!((mean_u - 0.5).abs() < 3.0 * (1.0 / 12.0 / f64::from(count)).sqrt());
         assert!((mean_e - 1.0).abs() < 3.0 * (1.0 / f64::from(count)).sqrt());
+    }
+    #[test]
+    fn counts_of_a_chance_have_the_mean_and_variance_of_a_binomial_number() {
+        let mut stream = StreamKey::world(1, 0).stream("test");
+        let draws = 40_000;
+        for (count, p) in
+            [(20, 0.1), (20, 0.9), (1_000, 0.004), (13_889, 0.4), (1_000_000, 0.999_9), (3, 0.5)]
+        {
+            let chance = Chance::new(p);
+            let values: Vec<f64> =
+                (0..draws).map(|_| f64::from(chance.count(count, &mut stream))).collect();
+            let mean = values.iter().sum::<f64>() / f64::from(draws);
+            let square = values.iter().map(|v| (v - mean) * (v - mean)).sum::<f64>();
+            let variance = square / f64::from(draws);
+            let (expected, spread) = (f64::from(count) * p, f64::from(count) * p * (1.0 - p));
+            let error = (spread / f64::from(draws)).sqrt();
+            assert!((mean - expected).abs() < 3.0 * error, "{count} {p}: {mean}");
+            // Kurtosis 3 + (1 - 6pq)/npq: standard error of a variance.
+            let excess = (1.0 - 6.0 * p * (1.0 - p)) / spread;
+            let error = spread * ((2.0 + excess) / f64::from(draws)).sqrt();
+            assert!((variance - spread).abs() < 3.5 * error, "{count} {p}: {variance}");
+        }
+        for (p, certain) in [(0.0, 0), (1.0, 77)] {
+            assert_eq!(Chance::new(p).count(77, &mut stream), certain);
+        }
     }
 }

@@ -46,6 +46,47 @@ impl Estimate {
         Self { mean: tail.mean, standard_error: error.sqrt() }
     }
 
+    /// [`Estimate::of_tail`] of samples that come in groups of `group` in a row (at least 1), of
+    /// which only the groups are independent: the same linearised tail mean, each sample's
+    /// influence `q + (x - q)+ / share - tail mean` averaged over its group first, and the error
+    /// that of the mean over groups.
+    #[must_use]
+    pub fn of_grouped_tail(samples: &[f64], group: usize, share: f64) -> Self {
+        let mut sorted = samples.to_vec();
+        sorted.sort_by(|a, b| b.total_cmp(a));
+        let count = ((samples.len() as f64 * share).ceil() as usize).max(1);
+        sorted.truncate(count);
+        let Some(begin) = sorted.last().copied() else { return Self::default() };
+        let mean = sorted.iter().sum::<f64>() / count as f64;
+        let part = count as f64 / samples.len() as f64;
+        let influence = |value: &f64| begin + (value - begin).max(0.0) / part - mean;
+        let of_group =
+            |values: &[f64]| values.iter().map(influence).sum::<f64>() / values.len() as f64;
+        let groups: Vec<f64> = samples.chunks(group).map(of_group).collect();
+        Self { mean, standard_error: Self::of(&groups).standard_error }
+    }
+
+    /// The ratio of the means of two lists of independent pairs, 0 where the second is: its error
+    /// is the linearised one, that of the mean of `part - ratio * whole` over the mean of the
+    /// wholes (Cochran 1977, Sampling Techniques, chapter 6).
+    #[must_use]
+    pub fn of_ratio(parts: &[f64], wholes: &[f64]) -> Self {
+        let whole = Self::of(wholes).mean;
+        if whole <= 0.0 {
+            return Self::default();
+        }
+        let ratio = Self::of(parts).mean / whole;
+        let rest: Vec<f64> =
+            parts.iter().zip(wholes).map(|(part, whole)| part - ratio * whole).collect();
+        Self { mean: ratio, standard_error: Self::of(&rest).standard_error / whole }
+    }
+
+    /// The same estimate in a unit of which one is `factor` of the present one.
+    #[must_use]
+    pub fn times(self, factor: f64) -> Self {
+        Self { mean: self.mean * factor, standard_error: self.standard_error * factor.abs() }
+    }
+
     /// Whether `value` lies within `k` standard errors of the mean.
     #[must_use]
     pub fn within(self, value: f64, k: f64) -> bool {
@@ -293,6 +334,36 @@ mod tests {
         assert_eq!(estimate.mean, 2.5);
         // Variance 5/3, standard error sqrt(5/12).
         assert!((estimate.standard_error - (5.0_f64 / 12.0).sqrt()).abs() < 1e-15);
+    }
+
+    #[test]
+    fn a_tail_of_groups_worked_by_hand() {
+        // Two worlds of two years; the worst half are 9 and 5, so the tail mean is 7 and begins
+        // at 5. Influences: 5 + 4 / 0.5 - 7 = 6 for the 9, -2 for each of the others; groups: 2
+        // and -2, whose mean has the standard error sqrt(8 / 2) = 2.
+        let found = Estimate::of_grouped_tail(&[9.0, 1.0, 5.0, 3.0], 2, 0.5);
+        assert_eq!((found.mean, found.standard_error), (7.0, 2.0));
+        // Twins in a group tell no more than one of them: the error is that of the groups.
+        let twins = Estimate::of_grouped_tail(&[9.0, 9.0, 1.0, 1.0, 5.0, 5.0, 3.0, 3.0], 2, 0.5);
+        let alone = Estimate::of_grouped_tail(&[9.0, 1.0, 5.0, 3.0], 1, 0.5);
+        assert_eq!(twins, alone);
+        // Independent samples: the same as the formula for those, but for n - 1 in place of n.
+        let many: Vec<f64> = (0..2_000).map(|i| f64::from(i * 7_919 % 2_000).powi(2)).collect();
+        let (grouped, plain) =
+            (Estimate::of_grouped_tail(&many, 1, 0.05), Estimate::of_tail(&many, 0.05));
+        assert_eq!(grouped.mean, plain.mean);
+        assert!((grouped.standard_error / plain.standard_error - 1.0).abs() < 0.01);
+    }
+
+    #[test]
+    fn a_ratio_worked_by_hand() {
+        // (1, 10) and (3, 30) lie on one line through the origin: no rest, no error.
+        let exact = Estimate::of_ratio(&[1.0, 3.0], &[10.0, 30.0]);
+        assert_eq!((exact.mean, exact.standard_error), (0.1, 0.0));
+        // (0, 10) and (4, 30): rests -1 and 1, standard error of their mean 1, over 20.
+        let found = Estimate::of_ratio(&[0.0, 4.0], &[10.0, 30.0]);
+        assert_eq!((found.mean, found.standard_error), (0.1, 0.05));
+        assert_eq!(Estimate::of_ratio(&[0.0], &[0.0]), Estimate::default());
     }
 
     #[test]

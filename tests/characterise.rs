@@ -30,6 +30,8 @@ fn workload(service: Service) -> Workload {
         prompt: lengths(600.0),
         cached: Uncertain::fixed(Share(0.3)),
         images: None,
+        degraded: None,
+        retries: None,
         output: lengths(40.0),
         thinking: None,
         work_per_token: Uncertain::fixed(AnnualGrowth(0.0)),
@@ -115,6 +117,7 @@ fn scenario() -> Scenario {
         criterion: Criterion {
             interactive_lole: HoursPerYear(2.4),
             deferrable_misses: Share(0.001),
+            three_part: None,
         },
     }
 }

@@ -10,8 +10,15 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 const SMALL: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/small.ron");
-const ALL_FILES: [&str; 6] =
-    ["gap.png", "gap.svg", "run.ron", "summary.json", "worlds.parquet", "years.csv"];
+const ALL_FILES: [&str; 7] = [
+    "adequacy.csv",
+    "gap.png",
+    "gap.svg",
+    "run.ron",
+    "summary.json",
+    "worlds.parquet",
+    "years.csv",
+];
 
 fn program() -> Command {
     Command::new(assert_cmd::cargo::cargo_bin!("sparkgap"))
@@ -162,7 +169,10 @@ fn what_the_command_line_overrides_is_in_run_ron() {
     let fixed = ["run", SMALL, "--worlds", "2", "--seed", "99", "--no-charts", "--out", text(&out)];
     assert_eq!(sparkgap(&fixed).status.code(), Some(0));
     let results = results(&out);
-    assert_eq!(names(&results), ["run.ron", "summary.json", "worlds.parquet", "years.csv"]);
+    assert_eq!(
+        names(&results),
+        ["adequacy.csv", "run.ron", "summary.json", "worlds.parquet", "years.csv"]
+    );
     let kept = fs::read_to_string(results.join("run.ron")).expect("written");
     assert!(kept.contains("worlds: 2") && kept.contains("seed: 99"), "{kept}");
     // Serving points were stored beside the results.

@@ -191,8 +191,6 @@ fn five_minute_epochs_agree_with_hourly_ones_within_two_percent() {
     let mut hourly = scenario(4);
     hourly.horizon.last_year = 2027;
     hourly.contracts.clear();
-    // A reload of five minutes takes all of one short epoch or a twelfth of a long one.
-    hourly.reload = Uncertain::fixed(Seconds(0.0));
     // Little of our own, so that the need is most of the demand and not a small difference.
     for site in hourly.sites.values_mut() {
         site.assistant_share = Growth::Constant(Uncertain::fixed(Share(0.001)));

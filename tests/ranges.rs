@@ -1,6 +1,9 @@
 //! The ranges that descriptions name are those that reading and checking enforce: values at their
 //! ends are put into the default scenario, one at a time.
 
+#[path = "ranges/supply.rs"]
+mod supply;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
@@ -87,9 +90,22 @@ const PROBES: &[Probe] = &[
             "hardware.gb300.software.time_constant",
             "hardware.gb300.life",
             "sites.prometheus.outages.mtbf",
+            "criterion.three_part.duration",
         ],
     ),
     ("0 to 5", "[0, 5]", "[-0.1, 5.1]", &["workloads.instant.prompt.shape.lognormal"]),
+    (
+        "below 100 % in every draw",
+        r#"["0%", "uniform(10, 99) %"]"#,
+        r#"["100%", "uniform(10, 100) %"]"#,
+        &["workloads.instant.retries.share"],
+    ),
+    (
+        "above 0, up to a week",
+        r#"["1 s", "7 days"]"#,
+        r#"["0 s", "8 days"]"#,
+        &["workloads.instant.retries.after"],
+    ),
     (
         "above 0 tokens in the middle of every year, centrally",
         r#"[{"constant": "1 tokens"}]"#,
@@ -385,13 +401,16 @@ fn put(scenario: &mut Value, path: &str, value: Value) {
     place[last] = value;
 }
 
-/// The scenario with a step time that was measured, which the default has none of.
+/// The scenario with a step time that was measured and limits on events, which the default has none
+/// of.
 fn with_measured(scenario: &Scenario) -> Value {
     let mut scenario = serde_json::to_value(scenario).expect("plain data");
+    supply::complete(&mut scenario);
     scenario["deployments"]["instant"]["layouts"]["gb300"]["step_time"] = serde_json::json!({
         "base": "1 ms", "floor": "2 ms", "per_token": "1 us", "per_sequence": "2 us",
         "per_context_token": "1 ns", "kv_tokens": 1_000_000, "as_of": "2026-08", "source": "log",
     });
+    scenario["criterion"]["three_part"] = serde_json::json!({});
     scenario
 }
 
@@ -430,7 +449,7 @@ fn ranges_are_those_that_are_enforced() {
     }
     let default = with_measured(&Scenario::embedded());
     let (mut probed, mut faults) = (BTreeSet::new(), Vec::new());
-    for (range, legal, illegal, paths) in PROBES {
+    for (range, legal, illegal, paths) in PROBES.iter().chain(supply::PROBES) {
         for path in *paths {
             let found = find(path, &default).expect("a field");
             let told = found[0].field.range.as_deref();

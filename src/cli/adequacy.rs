@@ -7,7 +7,8 @@ use super::progress::{bar, say, watch_interrupt, writing};
 use super::{Failure, print, use_threads};
 use crate::fleet::{ExactSystem, JointStates, MOST_CAPACITIES, MOST_JOINT_STATES, MOST_JOINT_WORK};
 use crate::report::{
-    self, AdequacyReport, AssessedRisk, adequacy_csv, adequacy_json, adequacy_table,
+    self, AdequacyReport, AssessedRisk, system_adequacy_csv, system_adequacy_json,
+    system_adequacy_table,
 };
 use crate::scenario::{Network, known_names};
 use crate::study::{
@@ -67,12 +68,13 @@ pub(super) fn adequacy(arguments: &AdequacyArguments) -> Result<(), Failure> {
         report.values.extend(value.map(|value| (*name, area, value)));
     }
     if let Some(out) = &arguments.out {
-        let summary = adequacy_json(&report).into_bytes();
-        let files = [("adequacy.csv", adequacy_csv(&report)), ("summary.json", summary)];
+        let summary = system_adequacy_json(&report).into_bytes();
+        let files = [("adequacy.csv", system_adequacy_csv(&report)), ("summary.json", summary)];
         writing(|| report::write_folder(out, &files))?;
         say(arguments.json, &format!("  wrote {}", out.display()));
     }
-    let text = if arguments.json { adequacy_json(&report) } else { adequacy_table(&report) };
+    let text =
+        if arguments.json { system_adequacy_json(&report) } else { system_adequacy_table(&report) };
     print(&text)
 }
 

@@ -9,6 +9,7 @@ use super::frontier::FrontierArguments;
 use super::simulate::SimulateArguments;
 use super::size::SizeArguments;
 use super::validate::ValidateArguments;
+use super::worth::WorthArguments;
 use crate::scenario::{DEFAULT, ScenarioError, ScenarioText};
 
 /// How much external GPU capacity do we need, year by year, and how sure are we?
@@ -51,6 +52,8 @@ pub enum Command {
     Calibrate(CalibrateArguments),
     /// Loss of load of a reliability test system (two-state units against an hourly load)
     Adequacy(Box<AdequacyArguments>),
+    /// What a site, contract or pool is worth: equivalent firm capacity, ELCC, capacity credit
+    Worth(WorthArguments),
     /// Print the completion script of a shell
     Completions(CompletionsArguments),
     /// Print the manual page, or write the pages of every command

@@ -17,6 +17,7 @@ mod size;
 mod sweep;
 mod typed;
 mod validate;
+mod worth;
 
 pub use args::{
     AdequacyArguments, AdequacyBy, Arguments, CheckArguments, Command, CompletionsArguments,
@@ -28,6 +29,7 @@ pub use frontier::{FrontierArguments, Per};
 pub use simulate::{CallLengths, DeploymentArguments, SimulateArguments, TrafficArguments};
 pub use size::SizeArguments;
 pub use validate::ValidateArguments;
+pub use worth::WorthArguments;
 
 use std::io::{ErrorKind, IsTerminal, Write};
 use std::process::ExitCode;
@@ -57,6 +59,7 @@ pub fn main() -> ExitCode {
         Some(Command::Size(size)) => size::size_load(&size),
         Some(Command::Calibrate(calibrate)) => calibrate::calibrate(&calibrate),
         Some(Command::Adequacy(adequacy)) => adequacy::adequacy(&adequacy),
+        Some(Command::Worth(arguments)) => worth::value(&arguments),
         Some(Command::Init(init)) => init::init(&init),
         Some(Command::Completions(completions)) => manual::completions(&completions),
         Some(Command::Man(man)) => manual::man(&man),

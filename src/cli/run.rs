@@ -47,7 +47,7 @@ pub(super) fn run(arguments: &RunArguments) -> Result<(), Failure> {
 }
 
 /// The scenario with what the command line overrides.
-fn load(arguments: &RunArguments) -> Result<Scenario, Failure> {
+pub(super) fn load(arguments: &RunArguments) -> Result<Scenario, Failure> {
     let mut text = arguments.source.text()?;
     let sampling = [
         ("worlds", arguments.worlds.map(u64::from)),
@@ -89,7 +89,7 @@ fn stopped(stop: &AtomicBool) -> Result<(), Failure> {
 }
 
 /// Serving curves, from the cache where it has them.
-fn serving(
+pub(super) fn serving(
     arguments: &RunArguments,
     scenario: &Scenario,
     stop: &AtomicBool,
@@ -133,6 +133,7 @@ fn write(
         ("run.ron", scenario.to_ron().into_bytes()),
         ("summary.json", report::summary_json(answer).into_bytes()),
         ("years.csv", report::years_csv(answer)),
+        ("adequacy.csv", report::adequacy_csv(answer)),
     ];
     #[cfg(feature = "parquet")]
     files.push(("worlds.parquet", report::worlds_parquet(answer)));

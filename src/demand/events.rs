@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::time::FleetTime;
-use crate::units::{Factor, Seconds, Uncertain};
+use crate::units::{Factor, Seconds, Share, Uncertain};
 
 /// When a planned event happens.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -63,6 +63,10 @@ pub struct Surge {
     /// Regions that it touches; all if left out.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub regions: Vec<String>,
+    /// Chance that a surge, which begins in one of them, takes each other one with it; all at once
+    /// if left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub spread: Option<Share>,
     /// Where its plain numbers come from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source: Option<String>,

@@ -28,4 +28,4 @@ pub use surface::Surface;
 pub use trace::{
     PrefixHits, ServedTimes, Trace, TraceCounts, TraceError, TraceFault, TraceFormat, TraceRow,
 };
-pub use workload::{Images, Reach, Service, Volume, Workload};
+pub use workload::{Degraded, Images, Reach, Retries, Service, Volume, Workload};

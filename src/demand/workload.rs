@@ -60,6 +60,39 @@ pub struct Images {
     pub tokens: Uncertain<Tokens>,
 }
 
+/// A smaller model that answers when capacity is short: such answers count as degraded, not as
+/// unserved.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Degraded {
+    /// GPU time of its answer, as a share of an answer in full.
+    pub work: Uncertain<Share>,
+    /// Largest share of the calls of an epoch that it may answer.
+    pub most: Uncertain<Share>,
+    /// Where its plain numbers come from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<String>,
+    /// As of when.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub as_of: Option<String>,
+}
+
+/// Refused calls that are asked again.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Retries {
+    /// Share of the refused calls that come back, each time that they are refused.
+    pub share: Uncertain<Share>,
+    /// After how long, rounded up to whole epochs.
+    pub after: Seconds,
+    /// Where its plain numbers come from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<String>,
+    /// As of when.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub as_of: Option<String>,
+}
+
 /// One workload.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -87,6 +120,12 @@ pub struct Workload {
     pub work_per_token: Uncertain<AnnualGrowth>,
     /// What it is promised.
     pub service: Service,
+    /// Smaller model that answers when capacity is short; none if left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub degraded: Option<Degraded>,
+    /// Refused calls that come back; none if left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retries: Option<Retries>,
     /// Where it may be served.
     pub reach: Reach,
     /// Daily and weekly curve, by name.

@@ -1,5 +1,8 @@
 //! What one inner sample leaves behind: residuals by epoch and tallies by year.
 
+use super::measures::Measures;
+use super::peak_loss::PeakLosses;
+
 /// Signed margins by epoch, in candidate GPUs: positive is the smallest candidate block that
 /// would have served everything interactive, negative is spare capacity.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -12,8 +15,11 @@ pub struct Residuals {
     pub own_spare: Vec<f64>,
     /// The same with contracts.
     pub spare_with_contracts: Vec<f64>,
-    /// Deferrable work that arrives, candidate GPUs.
+    /// Epochs x deadlines: deferrable work that arrives, candidate GPUs.
     pub deferrable: Vec<f64>,
+    /// Largest share of refused calls that comes back, and after how many epochs at the earliest.
+    /// Margins are without them.
+    pub returns: (f64, usize),
 }
 
 /// Unserved interactive work.
@@ -21,7 +27,7 @@ pub struct Residuals {
 pub struct Unserved {
     /// Epochs in which some interactive class had unserved work.
     pub short_epochs: u64,
-    /// Engine calls.
+    /// Engine calls, refused each time that they are asked.
     pub calls: f64,
     /// Output tokens.
     pub output_tokens: f64,
@@ -44,6 +50,10 @@ pub struct YearTally {
     pub own_capacity: f64,
     /// Interactive work done on GPUs borrowed from training, reference GPU-hours.
     pub borrowed_gpu_hours: f64,
+    /// Calls that a smaller model answers because capacity with contracts is short.
+    pub degraded_calls: f64,
+    /// Refused calls, of those that contracts and the market leave, that come back later.
+    pub returned_calls: f64,
     /// On-demand GPU-hours bought.
     pub on_demand_gpu_hours: f64,
     /// Deferrable work that arrived, candidate GPU-hours.
@@ -74,6 +84,12 @@ pub struct Outcome {
     pub years: Vec<YearTally>,
     /// By quarter.
     pub quarters: Vec<QuarterTally>,
+    /// Shortfalls by year, region, workload and class.
+    pub measures: Measures,
+    /// Weekly peaks without the largest site or contract.
+    pub peak_losses: PeakLosses,
     /// Deferrable work still waiting at the end of the horizon, candidate GPU-hours.
     pub backlog: f64,
+    /// Refused calls still on their way back at the end of the horizon.
+    pub returning_calls: f64,
 }

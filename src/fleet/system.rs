@@ -2,7 +2,7 @@
 //! area, as a world with one region, one workload and one call per second and GPU. A megawatt of
 //! the system is a GPU here.
 
-use super::world::{CapacityChange, Class, Pool, PoolKind, Span, World, YearSpan};
+use super::world::{CapacityChange, Class, Policy, Pool, PoolKind, Span, World, YearSpan};
 use crate::scenario::{Level, System, UnitFailures};
 use crate::supply::UnitLaw;
 
@@ -55,7 +55,9 @@ impl World {
             curves: vec![load],
             deferrables: Vec::new(),
             deferrable_base: Vec::new(),
-            deadline: 1,
+            deadlines: Vec::new(),
+            deadline_of: Vec::new(),
+            policies: vec![Policy::default()],
             rates: vec![1.0],
             reference_cost: vec![1.0],
             candidate_cost: vec![1.0],
@@ -97,5 +99,7 @@ pub(super) fn pool(name: &str, capacity: &Level, count: u32, law: UnitLaw) -> Po
         gpus_per_unit,
         gpus_by_epoch,
         most: count,
+        young: None,
+        by_span: Vec::new(),
     }
 }

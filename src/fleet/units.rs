@@ -4,15 +4,28 @@
 //! Larger pools use a renewal form: racks drain at the chain's long-run rate, each stays out for
 //! a time drawn from the chain itself, and rack failures stay exact. Its mean and the law of the
 //! time out are those of the chain; what it drops is the memory of one or two trays down, which
-//! the test below holds to the exact process.
+//! the test below holds to the exact process. Pools with more than [`STEPPED_TRANSITIONS`] an
+//! epoch take the same chain an epoch at a time, so that their cost does not grow with them.
 
 use rand::rngs::ChaCha8Rng;
 
+use super::stepped;
 use crate::rng::{exponential, uniform};
 use crate::supply::{TrayLaw, UnitLaw};
 
 /// Largest pool whose racks are counted by every state of their chain.
 pub const EXACT_RACKS: u32 = 24;
+
+/// Transitions of a pool in an epoch, on average and at its largest, beyond which it is stepped:
+/// about where following them costs more than a step does.
+pub const STEPPED_TRANSITIONS: f64 = 2.0;
+
+/// The law by which a pool of at most `units` units is counted in epochs of `epoch` seconds.
+#[must_use]
+pub fn counted_law(law: UnitLaw, units: u32, epoch: f64) -> UnitLaw {
+    let often = law.transitions() * f64::from(units) * epoch > STEPPED_TRANSITIONS;
+    if often { law.stepped(epoch) } else { law }
+}
 
 /// Counts of units by state.
 #[derive(Debug, Clone, PartialEq)]
@@ -22,8 +35,10 @@ pub struct UnitCounts {
     /// Renewal form: units out as a whole and units drained. Whole form: units down.
     down: u32,
     drained: u32,
-    /// Exact form: units by state of the tray chain.
+    /// Exact and stepped form: units by state of the chain.
     states: Vec<u32>,
+    /// Stepped form: working memory.
+    next: Vec<u32>,
     serving: u32,
 }
 
@@ -33,6 +48,7 @@ enum Form {
     Whole,
     Exact,
     Renewal,
+    Stepped,
 }
 
 /// What a transition asks the simulation to do.
@@ -53,8 +69,20 @@ impl UnitCounts {
             UnitLaw::Whole { .. } => (Form::Whole, 0),
             UnitLaw::Trays(tray) if most <= EXACT_RACKS => (Form::Exact, tray.stationary.len()),
             UnitLaw::Trays(_) => (Form::Renewal, 0),
+            UnitLaw::Stepped(steps) => (Form::Stepped, steps.rows.len()),
         };
-        Self { form, total: 0, down: 0, drained: 0, states: vec![0; states], serving: 0 }
+        let next = if form == Form::Stepped { vec![0; states] } else { Vec::new() };
+        Self { form, total: 0, down: 0, drained: 0, states: vec![0; states], next, serving: 0 }
+    }
+
+    /// Moves all units of the stepped form on by one step; nothing in any other form. Returns
+    /// whether another number of them serves now.
+    pub fn step(&mut self, law: &UnitLaw, random: &mut ChaCha8Rng) -> bool {
+        let UnitLaw::Stepped(steps) = law else { return false };
+        let before = self.serving;
+        stepped::step(steps, &mut self.states, &mut self.next, random);
+        self.recount(law);
+        self.serving != before
     }
 
     /// Units that serve now.
@@ -78,10 +106,16 @@ impl UnitCounts {
         random: &mut ChaCha8Rng,
     ) -> Vec<f64> {
         let mut returns = Vec::new();
+        if let UnitLaw::Stepped(steps) = law {
+            stepped::place(steps, count, random, &mut self.states);
+            self.total += count;
+            self.recount(law);
+            return returns;
+        }
         for _ in 0..count {
             let u = uniform(random);
             match law {
-                UnitLaw::Firm => {}
+                UnitLaw::Firm | UnitLaw::Stepped(_) => {}
                 UnitLaw::Whole { .. } => self.down += u32::from(u > law.availability()),
                 UnitLaw::Trays(tray) => {
                     let state = state_at(tray, u);
@@ -122,7 +156,7 @@ impl UnitCounts {
             *state -= taken;
             left -= taken;
         }
-        if self.form != Form::Exact {
+        if matches!(self.form, Form::Whole | Form::Renewal) {
             let beyond = count.saturating_sub(self.serving);
             let taken = beyond.min(self.down);
             self.down -= taken;
@@ -135,6 +169,7 @@ impl UnitCounts {
             (Form::Exact, UnitLaw::Trays(tray)) => {
                 self.states[..tray.serving_states()].iter().sum()
             }
+            (Form::Stepped, _) => self.states[0],
             _ => self.total - self.down - self.drained,
         };
     }
@@ -317,7 +352,9 @@ mod tests {
 
     #[test]
     fn counts_never_lose_a_unit() {
-        for (law, most) in [(frail(), 10), (frail(), 100)] {
+        let whole = UnitLaw::Whole { fail: 0.1, repair: 0.2 };
+        let laws = [frail(), frail(), whole.clone(), frail().stepped(2.0), whole.stepped(2.0)];
+        for (law, most) in laws.into_iter().zip([10, 100, 100, 100, 100]) {
             let mut random = StreamKey::inner(9, 0, 0).stream("failures");
             let mut counts = UnitCounts::new(&law, most);
             counts.add_stationary(&law, 8, &mut random);
@@ -325,13 +362,14 @@ mod tests {
                 if counts.rate(&law) > 0.0 {
                     let _ = counts.transition(&law, &mut random);
                 }
+                counts.step(&law, &mut random);
                 if step % 50 == 0 {
                     counts.resize(&law, 3 + step % 7);
                     assert_eq!(counts.total(), 3 + step % 7);
                 }
                 assert!(counts.serving() <= counts.total());
                 let counted: u32 = counts.states.iter().sum();
-                assert!(counts.form == Form::Renewal || counted == counts.total());
+                assert!(counts.states.is_empty() || counted == counts.total());
             }
         }
     }

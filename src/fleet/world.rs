@@ -66,6 +66,29 @@ pub struct SurgeLaw {
     pub factor: Uncertain<Factor>,
     /// Regions that it touches, as a bit set.
     pub regions: u32,
+    /// Chance that a surge that begins in one of its regions takes each other one with it; all
+    /// regions at once where none is given.
+    pub spread: Option<f64>,
+}
+
+/// What becomes of the calls of a workload that find no GPU.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Policy {
+    /// GPU time of an answer of the smaller model, as a share of one in full.
+    pub degraded_work: f64,
+    /// Largest share of the calls of an epoch that it may answer; 0 where there is none.
+    pub most_degraded: f64,
+    /// Share of the refused calls that come back.
+    pub returning: f64,
+    /// Epochs until they do, at least 1.
+    pub returns_after: usize,
+}
+
+impl Default for Policy {
+    /// No smaller model, and nobody asks again.
+    fn default() -> Self {
+        Self { degraded_work: 1.0, most_degraded: 0.0, returning: 0.0, returns_after: 1 }
+    }
 }
 
 /// Whose capacity a pool is.
@@ -102,6 +125,19 @@ pub struct Pool {
     pub gpus_by_epoch: Vec<f64>,
     /// Most units that it ever holds.
     pub most: u32,
+    /// How its units fail while their kind is new; as `law` says from the start if there is none.
+    pub young: Option<Young>,
+    /// What the GPUs of a unit are multiplied by in each span; empty where that is always 1.
+    pub by_span: Vec<f64>,
+}
+
+/// The law of a kind of unit in its first months.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Young {
+    /// When it ends, seconds after the start of the horizon.
+    pub until: u64,
+    /// How units fail until then; of the same form as the law that follows.
+    pub law: UnitLaw,
 }
 
 /// A pool holds `units` units from `time` on.
@@ -166,8 +202,12 @@ pub struct World {
     pub deferrables: Vec<Class>,
     /// S x deferrable classes: mean arrivals in candidate GPUs (GPU-seconds of work per second).
     pub deferrable_base: Vec<f64>,
-    /// Deadline of deferrable work in epochs.
-    pub deadline: usize,
+    /// Deadlines of deferrable work in epochs, the epoch of arrival included.
+    pub deadlines: Vec<usize>,
+    /// By deferrable class, which of the deadlines it has.
+    pub deadline_of: Vec<usize>,
+    /// By workload, what becomes of calls that find no GPU.
+    pub policies: Vec<Policy>,
     /// S x A x W: calls per second of one GPU; 0 where it cannot serve.
     pub rates: Vec<f64>,
     /// S x W: reference GPUs per call per second.

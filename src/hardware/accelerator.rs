@@ -157,6 +157,42 @@ pub enum Failures {
     },
 }
 
+impl Failures {
+    /// The same with everything failing `factor` times as often; repairs take as long.
+    #[must_use]
+    pub fn more_often(&self, factor: f64) -> Self {
+        let rarer = |time: Seconds| Seconds(time.0 / factor);
+        match *self {
+            Self::Whole { mtbf, mttr } => Self::Whole { mtbf: rarer(mtbf), mttr },
+            Self::Trays { trays, spare_trays, tray_mtbf, tray_mttr, rack_mtbf, rack_mttr } => {
+                Self::Trays {
+                    trays,
+                    spare_trays,
+                    tray_mtbf: rarer(tray_mtbf),
+                    tray_mttr,
+                    rack_mtbf: rarer(rack_mtbf),
+                    rack_mttr,
+                }
+            }
+        }
+    }
+}
+
+/// The first months of a kind of unit, in which it fails more often: all of its units alike, from
+/// the day of its first volume deliveries (the accelerator's delay added).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Infancy {
+    /// How long that is.
+    pub lasts: Seconds,
+    /// How many times as often everything fails.
+    pub factor: Uncertain<Factor>,
+    /// Where that comes from.
+    pub source: String,
+    /// As of when.
+    pub as_of: String,
+}
+
 /// One kind of accelerator.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -192,6 +228,9 @@ pub struct Accelerator {
     pub unit: Unit,
     /// How units fail.
     pub failures: Failures,
+    /// How much more often in their first months; as later on if left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub infancy: Option<Infancy>,
     /// Realised part of the peaks.
     pub efficiency: Efficiency,
     /// What the step time is divided by beyond the fitted efficiencies: the error of the fit on a

@@ -13,7 +13,7 @@ mod provenance;
 mod roofline;
 mod step_time;
 
-pub use accelerator::{Accelerator, Efficiency, Failures, Precision, SoftwareCurve, Unit};
+pub use accelerator::{Accelerator, Efficiency, Failures, Infancy, Precision, SoftwareCurve, Unit};
 pub use catalogue::{accelerators, catalogue_text, models};
 pub use llm::{Attention, Experts, Llm};
 pub use measured::{

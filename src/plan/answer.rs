@@ -2,6 +2,7 @@
 
 use super::all_worlds::all_worlds;
 use super::finding::{caveats, finding};
+use super::measures::adequacy;
 use super::need::allowed_epochs;
 use super::result::{
     Answer, CandidateFacts, Cost, Eue, Provenance, QuarterResult, ServingBasis, Source, SupplyKind,
@@ -71,7 +72,7 @@ pub fn required_external(
     let sources = central.sources.iter().map(|source| source_label(scenario, source)).collect();
     Ok(Answer {
         schema: SCHEMA,
-        provenance: provenance(scenario, hours),
+        provenance: Provenance::of(scenario, hours),
         criterion: scenario.criterion,
         finding: finding(scenario, &candidate, &years),
         caveats: caveats(scenario, &candidate),
@@ -80,6 +81,7 @@ pub fn required_external(
         candidate,
         lends_training: scenario.sites.values().any(|site| site.training.is_some()),
         years,
+        adequacy: adequacy(scenario, &central.world, &worlds),
         sources,
         quarters,
         worlds: worlds.into_iter().flat_map(|world| world.years).collect(),
@@ -100,18 +102,6 @@ fn serving_basis(scenario: &Scenario) -> Vec<ServingBasis> {
         ServingBasis { accelerator: name, basis, measured }
     };
     scenario.accelerators_supplied().into_iter().map(basis).collect()
-}
-
-fn provenance(scenario: &Scenario, epoch_hours: f64) -> Provenance {
-    Provenance {
-        scenario: scenario.name.clone(),
-        hash: scenario.hash(),
-        version: env!("CARGO_PKG_VERSION").to_owned(),
-        seed: scenario.sampling.seed,
-        worlds: scenario.sampling.worlds,
-        inner_years: scenario.sampling.inner_years,
-        epoch_hours,
-    }
 }
 
 fn candidate_facts(scenario: &Scenario) -> CandidateFacts {
@@ -215,6 +205,8 @@ fn year_result(
         },
         deferrable_misses: estimate(&rows, |row| row.deferrable_misses),
         borrowed_gpu_hours: estimate(&rows, |row| row.borrowed_gpu_hours),
+        degraded_calls: estimate(&rows, |row| row.degraded_calls),
+        returned_calls: estimate(&rows, |row| row.returned_calls),
     }
 }
 

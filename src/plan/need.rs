@@ -57,7 +57,7 @@ pub fn required_block(
     epochs: std::ops::Range<usize>,
     before: Before,
     criterion: &Criterion,
-    deadline: usize,
+    deadlines: &[usize],
     epoch_hours: f64,
 ) -> f64 {
     let mut pooled = Vec::with_capacity(samples.len() * epochs.len());
@@ -66,22 +66,66 @@ pub fn required_block(
     }
     let allowed = allowed_epochs(criterion, samples.len(), epoch_hours);
     let interactive = order_statistic(&mut pooled, allowed);
-    let misses = |block: f64| missed_share(samples, epochs.clone(), before, block, deadline);
+    let interactive = with_returns(samples, epochs.clone(), before, allowed, interactive);
+    let misses = |block: f64| missed_share(samples, epochs.clone(), before, block, deadlines);
     let most = criterion.deferrable_misses.0;
     if !interactive.is_finite() || misses(interactive) <= most {
         return interactive;
     }
-    let mut step = interactive.abs().max(1.0);
-    while misses(interactive + step) > most && step < 1e12 {
+    smallest_from(interactive, |block| misses(block) <= most)
+}
+
+/// The smallest block above `low`, which is too small, that `suffices`, by bisection.
+fn smallest_from(mut low: f64, suffices: impl Fn(f64) -> bool) -> f64 {
+    let mut step = low.abs().max(1.0);
+    while !suffices(low + step) && step < 1e12 {
         step *= 2.0;
     }
-    let (mut low, mut high) = (interactive, interactive + step);
+    let mut high = low + step;
     // To a tenth of a GPU or a part in a million, whichever is coarser.
     while high - low > (high.abs() * 1e-6).max(0.1) {
         let middle = low + (high - low) / 2.0;
-        if misses(middle) > most { low = middle } else { high = middle }
+        if suffices(middle) { high = middle } else { low = middle }
     }
     high
+}
+
+/// The block raised until the epochs that are short are few enough with the calls that come back
+/// from the short ones. All that is refused counts as if it came back with the largest share and
+/// as early as any does: an upper figure where workloads differ.
+fn with_returns(
+    samples: &[&Residuals],
+    epochs: std::ops::Range<usize>,
+    before: Before,
+    allowed: usize,
+    block: f64,
+) -> f64 {
+    let quiet = samples.iter().all(|residuals| residuals.returns.0 <= 0.0);
+    let suffices = |block: f64| {
+        let counts = samples.iter().map(|residuals| {
+            short_epochs(&before.margins(residuals)[epochs.clone()], residuals.returns, block)
+        });
+        counts.sum::<usize>() <= allowed
+    };
+    if quiet || !block.is_finite() || suffices(block) {
+        return block;
+    }
+    smallest_from(block, suffices)
+}
+
+/// Epochs that are short beside a block when a `share` of what is refused comes back `after` some
+/// epochs, whole epochs at a time.
+#[must_use]
+pub fn short_epochs(margins: &[f64], (share, after): (f64, usize), block: f64) -> usize {
+    let mut coming = vec![0.0; after.max(1)];
+    let mut short = 0;
+    for (epoch, margin) in margins.iter().enumerate() {
+        let slot = epoch % coming.len();
+        let refused = (margin + coming[slot] - block).max(0.0);
+        short += usize::from(refused > 0.0);
+        coming[slot] = refused * share;
+    }
+    short
 }
 
 /// Share of a year's deferrable work that misses its deadline beside a candidate block.
@@ -90,17 +134,19 @@ fn missed_share(
     epochs: std::ops::Range<usize>,
     before: Before,
     block: f64,
-    deadline: usize,
+    deadlines: &[usize],
 ) -> f64 {
+    let kinds = deadlines.len();
     let (mut arrived, mut missed) = (0.0, 0.0);
     for residuals in samples {
-        let mut backlog = Backlog::new(deadline);
+        let mut backlog = Backlog::new(deadlines);
         let (margins, spare) = (before.margins(residuals), before.spare(residuals));
         for epoch in epochs.clone() {
             // What interactive work leaves of the block; a negative block takes spare away.
             let left = if block > 0.0 { (block - margins[epoch].max(0.0)).max(0.0) } else { block };
-            let step = backlog.step(residuals.deferrable[epoch], spare[epoch] + left);
-            arrived += residuals.deferrable[epoch];
+            let arrivals = &residuals.deferrable[epoch * kinds..(epoch + 1) * kinds];
+            let step = backlog.step(arrivals, spare[epoch] + left);
+            arrived += arrivals.iter().sum::<f64>();
             missed += step.missed;
         }
     }

@@ -3,7 +3,8 @@
 
 use serde::Serialize;
 
-use crate::scenario::Criterion;
+use super::adequacy::Adequacy;
+use crate::scenario::{Criterion, Scenario};
 use crate::stats::{Estimate, Spread};
 
 /// What the numbers belong to.
@@ -23,6 +24,22 @@ pub struct Provenance {
     pub inner_years: u32,
     /// Length of a demand epoch in hours.
     pub epoch_hours: f64,
+}
+
+impl Provenance {
+    /// Of a scenario whose epochs have so many hours.
+    #[must_use]
+    pub fn of(scenario: &Scenario, epoch_hours: f64) -> Self {
+        Self {
+            scenario: scenario.name.clone(),
+            hash: scenario.hash(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            seed: scenario.sampling.seed,
+            worlds: scenario.sampling.worlds,
+            inner_years: scenario.sampling.inner_years,
+            epoch_hours,
+        }
+    }
 }
 
 /// The external block that is sized.
@@ -148,6 +165,10 @@ pub struct YearResult {
     pub deferrable_misses: Estimate,
     /// Interactive work done on GPUs borrowed from training, reference GPU-hours a year.
     pub borrowed_gpu_hours: Estimate,
+    /// Calls a year that a smaller model answers because capacity with contracts is short.
+    pub degraded_calls: Estimate,
+    /// Refused calls a year that come back later.
+    pub returned_calls: Estimate,
 }
 
 /// Whose capacity a layer of the chart is.
@@ -248,6 +269,10 @@ pub struct WorldYear {
     pub deferrable_misses: f64,
     /// Interactive work done on GPUs borrowed from training, reference GPU-hours.
     pub borrowed_gpu_hours: f64,
+    /// Calls that a smaller model answers because capacity with contracts is short.
+    pub degraded_calls: f64,
+    /// Refused calls that come back later.
+    pub returned_calls: f64,
 }
 
 /// What the serving figures of an accelerator rest on.
@@ -286,6 +311,8 @@ pub struct Answer {
     pub lends_training: bool,
     /// One entry for each calendar year.
     pub years: Vec<YearResult>,
+    /// How adequate the fleet is, in the measures of power systems.
+    pub adequacy: Adequacy,
     /// Layers of supply, in the order in which they are stacked.
     pub sources: Vec<Source>,
     /// One entry for each quarter.

@@ -1,5 +1,6 @@
 //! One simulated world reduced to what the answer needs of it, so that its arrays can be freed.
 
+use super::measures::WorldMeasures;
 use super::need::{Before, allowed_epochs, required_block};
 use super::result::{CandidateFacts, WorldYear};
 use crate::fleet::{Outcome, Residuals, YearFacts};
@@ -23,6 +24,7 @@ pub(super) struct WorldResult {
     /// By year: the largest margins with own capacity only, falling, all inner samples pooled.
     pub tails: Vec<Vec<f64>>,
     pub quarters: Vec<WorldQuarter>,
+    pub measures: WorldMeasures,
 }
 
 /// One world in one quarter, reference GPUs, mean over inner samples.
@@ -53,12 +55,13 @@ pub(super) fn reduce(
         signed_need: Vec::new(),
         tails: Vec::new(),
         quarters: Vec::new(),
+        measures: WorldMeasures::default(),
     };
     let years = if result.servable { world.years.as_slice() } else { &[] };
     for (index, span) in years.iter().enumerate() {
         let epochs = span.first..span.end;
         let block = |before| {
-            required_block(&samples, epochs.clone(), before, criterion, world.deadline, hours)
+            required_block(&samples, epochs.clone(), before, criterion, &world.deadlines, hours)
         };
         let (need, gap) = (block(Before::Own), block(Before::Contracts));
         let mut row = tallies(run, index, hours);
@@ -77,6 +80,7 @@ pub(super) fn reduce(
     }
     if result.servable {
         result.quarters = quarters(run, own_sources);
+        result.measures = WorldMeasures::of(run);
     }
     result
 }
@@ -120,6 +124,8 @@ fn tallies(run: &WorldRun, index: usize, hours: f64) -> WorldYear {
         unserved_output_tokens: mean(&|o| o.years[index].with_contracts.output_tokens),
         unserved_gpu_hours: mean(&|o| o.years[index].with_contracts.reference_gpu_hours),
         borrowed_gpu_hours: mean(&|o| o.years[index].borrowed_gpu_hours),
+        degraded_calls: mean(&|o| o.years[index].degraded_calls),
+        returned_calls: mean(&|o| o.years[index].returned_calls),
         deferrable_misses: if arrived > 0.0 { missed / arrived } else { 0.0 },
         ..WorldYear::default()
     }

@@ -34,7 +34,7 @@ const FLAGS: [(&str, OfFlag); 2] = [
 ];
 
 /// Every number of a year; the name ends in its unit.
-pub(super) const COLUMNS: [(&str, Reading); 36] = [
+pub(super) const COLUMNS: [(&str, Reading); 38] = [
     ("daily_users_people", Quantiles(|year| year.daily_users)),
     ("user_requests_per_day", Quantiles(|year| year.user_requests_per_day)),
     ("engine_calls_per_day", Quantiles(|year| year.engine_calls_per_day)),
@@ -71,6 +71,8 @@ pub(super) const COLUMNS: [(&str, Reading); 36] = [
     ),
     ("deferrable_misses_share", Mean(|year| year.deferrable_misses)),
     ("borrowed_reference_gpu_h_per_yr", Mean(|year| year.borrowed_gpu_hours)),
+    ("degraded_calls_per_yr", Mean(|year| year.degraded_calls)),
+    ("returned_calls_per_yr", Mean(|year| year.returned_calls)),
     ("short_worlds_share", Plain(|year| year.short_worlds)),
     (
         ALL_WORLDS,

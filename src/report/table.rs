@@ -4,6 +4,7 @@ use crate::hardware::Provenance;
 use crate::plan::{Answer, Cost, Eue, YearResult};
 use crate::stats::{Estimate, RankedQuantile, Spread};
 
+use super::measures_table::{adequacy_notes, adequacy_rows};
 use super::rounding::Scale;
 use super::short_hash;
 
@@ -104,7 +105,7 @@ fn rows(answer: &Answer) -> Vec<Row> {
     need_rows(&mut rows, &answer.candidate.accelerator);
     gap_rows(&mut rows);
     cost_rows(&mut rows);
-    reliability_rows(&mut rows, answer.lends_training);
+    reliability_rows(&mut rows, answer);
     rows.rows
 }
 
@@ -174,7 +175,7 @@ fn cost_rows(rows: &mut Rows) {
     }
 }
 
-fn reliability_rows(rows: &mut Rows, lends_training: bool) {
+fn reliability_rows(rows: &mut Rows, answer: &Answer) {
     rows.heading("Reliability, mean over worlds ± standard error");
     rows.plain_estimate("LOLE, own only, h/yr", |year| year.lole_own);
     rows.plain_estimate("LOLE, with contracts, h/yr", |year| year.lole_with_contracts);
@@ -194,12 +195,26 @@ fn reliability_rows(rows: &mut Rows, lends_training: bool) {
             });
         }
     }
-    if lends_training {
+    for (label, cells) in adequacy_rows(&answer.adequacy) {
+        rows.rows.push(Row::Cells(label, cells));
+    }
+    if answer.lends_training {
         let of = |year: &YearResult| year.borrowed_gpu_hours;
         let scale = Scale::of_counts(rows.years.iter().map(|year| of(year).mean));
         rows.cells(format!("lent by training, {}", scale.unit("ref. GPU-h/yr")), |year| {
             scale.estimate(of(year))
         });
+    }
+    let kinds: [(&str, OfEstimate); 2] = [
+        ("answered by a smaller model", |year| year.degraded_calls),
+        ("refused, asked again", |year| year.returned_calls),
+    ];
+    for (label, of) in kinds {
+        if rows.years.iter().any(|year| of(year).mean > 0.0) {
+            let scale = Scale::of_counts(rows.years.iter().map(|year| of(year).mean));
+            let unit = scale.unit("calls/yr");
+            rows.cells(format!("{label}, {unit}"), |year| scale.estimate(of(year)));
+        }
     }
     rows.plain_estimate("deferrable misses, % of work", |year| {
         let misses = year.deferrable_misses;
@@ -271,7 +286,8 @@ fn serving_basis(answer: &Answer) -> String {
 fn foundations(answer: &Answer) -> Vec<String> {
     let from = &answer.provenance;
     let candidate = &answer.candidate;
-    let mut lines = vec![
+    let mut lines = adequacy_notes(answer);
+    lines.extend([
         format!(
             "Criterion: interactive LOLE <= {} h/yr, deferrable misses <= {} % of deferrable work.",
             answer.criterion.interactive_lole.0,
@@ -302,7 +318,7 @@ fn foundations(answer: &Answer) -> Vec<String> {
         "P10, P50 and P90 are quantiles over worlds: rows do not add up. k, M, B, T are 1e3, 1e6, \
          1e9, 1e12."
             .to_owned(),
-    ];
+    ]);
     let late = |year: &YearResult| year.short_worlds > 0.0 && !year.can_be_signed;
     if answer.years.iter().any(late) {
         lines.push(

@@ -15,7 +15,7 @@ use crate::plan::{Answer, WorldYear};
 type OfWorldYear = fn(&WorldYear) -> f64;
 
 /// The columns after `world` and `year`, named with their units.
-const COLUMNS: [(&str, OfWorldYear); 27] = [
+const COLUMNS: [(&str, OfWorldYear); 29] = [
     ("daily_users_people", |row| row.daily_users),
     ("user_requests_per_day", |row| row.user_requests_per_day),
     ("engine_calls_per_day", |row| row.engine_calls_per_day),
@@ -43,6 +43,8 @@ const COLUMNS: [(&str, OfWorldYear); 27] = [
     ("eue_with_contracts_reference_gpu_h_per_yr", |row| row.unserved_gpu_hours),
     ("deferrable_misses_share", |row| row.deferrable_misses),
     ("borrowed_reference_gpu_h_per_yr", |row| row.borrowed_gpu_hours),
+    ("degraded_calls_per_yr", |row| row.degraded_calls),
+    ("returned_calls_per_yr", |row| row.returned_calls),
 ];
 
 /// The worlds as Parquet: one row group, snappy, no nulls. Its key-value metadata

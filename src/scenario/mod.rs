@@ -42,7 +42,7 @@ use crate::engine::Deployment;
 use crate::hardware::{Accelerator, Llm};
 use crate::supply::{Candidate, Contract, Market, Site};
 use crate::time::FleetTime;
-use crate::units::{HoursPerYear, Seconds, Share, Uncertain};
+use crate::units::{EventsPerYear, HoursPerYear, Seconds, Share, Uncertain};
 
 /// How often the model is drawn.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -80,6 +80,37 @@ pub struct Criterion {
     pub interactive_lole: HoursPerYear,
     /// Share of deferrable work that may miss its deadline in a year.
     pub deferrable_misses: Share,
+    /// Limits on the frequency, the duration and the magnitude of events: reported against, not
+    /// planned for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub three_part: Option<ThreePartLimits>,
+}
+
+/// Limits on events, runs of epochs with unserved interactive work, in three parts, as Texas has
+/// adopted them for its grid in 2024 (16 TAC 25.508).
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct ThreePartLimits {
+    /// Most events of a year, in the mean.
+    pub frequency: EventsPerYear,
+    /// Every event must be shorter than this.
+    pub duration: Seconds,
+    /// Every epoch must be short of less than this share of the year's peak demand.
+    pub magnitude: Share,
+    /// Share of years in which the duration, and in which the magnitude, may be exceeded.
+    pub exceedance: Share,
+}
+
+impl Default for ThreePartLimits {
+    /// One event in ten years, 12 h, a fifth of the peak (19 GW of some 90 GW in Texas), 0.25 %.
+    fn default() -> Self {
+        Self {
+            frequency: EventsPerYear(0.1),
+            duration: Seconds(12.0 * 3_600.0),
+            magnitude: Share(0.2),
+            exceedance: Share(0.0025),
+        }
+    }
 }
 
 /// One scenario, whole. Read it with [`Scenario::from_ron`] or [`Scenario::load`].

@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::time::FleetTime;
-use crate::units::{Dollars, DollarsPerGpuHour, GpuAmount, Seconds, Share, Uncertain};
+use crate::units::{Dollars, DollarsPerGpuHour, Factor, GpuAmount, Seconds, Share, Uncertain};
 
 /// A part of a contract's capacity and the date on which it is planned to be accepted.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -46,6 +46,25 @@ pub struct Backstop {
     pub taken: Uncertain<Share>,
 }
 
+/// A provider that goes under: its capacity ends, and so does its bill; what was prepaid is lost.
+/// All contracts of one provider fail on the same draw.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CounterpartyDefault {
+    /// Mean number a year, from the day of the decision on.
+    pub per_year: Uncertain<Factor>,
+    /// Share of the capacity that somebody else takes over, at the price of the contract; nothing
+    /// if left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recovery: Option<Uncertain<Share>>,
+    /// How long that takes; nothing is usable meanwhile.
+    pub after: Seconds,
+    /// Where its plain numbers come from.
+    pub source: String,
+    /// As of when.
+    pub as_of: String,
+}
+
 /// One contract in hand. The full capacity follows from value, price, tranches and end:
 /// `GPUs = value / (price * sum of share * hours)`, so that its spend integrates to its value; the
 /// part of a backstop that is taken counts as value.
@@ -74,6 +93,16 @@ pub struct Contract {
     pub end: FleetTime,
     /// How late each tranche comes.
     pub slip: Uncertain<Seconds>,
+    /// Correlation of the normal scores of the slips of its tranches, 0 to 1; none if left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub slip_correlation: Option<Share>,
+    /// How late a tranche may come: the buyer ends one that is later, and pays nothing for it. One
+    /// is waited for however long that takes if left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub long_stop: Option<Seconds>,
+    /// How its provider may fail; never if left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub default: Option<CounterpartyDefault>,
     /// Share of the contract's capacity that serves the assistant; the whole is paid.
     pub assistant_share: Uncertain<Share>,
     /// Share of delivered GPUs that is usable at any time, as the contract promises.

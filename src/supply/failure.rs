@@ -2,6 +2,7 @@
 //! probabilities and the rate at which racks drain. Counting many units over time is the fleet's
 //! work.
 
+use super::step_law::StepLaw;
 use crate::hardware::Failures;
 
 /// Failure law of a unit; rates per second.
@@ -18,6 +19,8 @@ pub enum UnitLaw {
     },
     /// A rack of trays.
     Trays(TrayLaw),
+    /// Either of them in a very large pool, over steps of one length.
+    Stepped(StepLaw),
 }
 
 /// Failure law of a rack of trays (see [`Failures::Trays`]).
@@ -171,6 +174,18 @@ impl UnitLaw {
             Self::Firm => 1.0,
             Self::Whole { fail, repair } => repair / (fail + repair),
             Self::Trays(law) => law.stationary[..law.serving_states()].iter().sum(),
+            Self::Stepped(law) => law.stationary[0],
+        }
+    }
+
+    /// Transitions of one unit per second in the long run, where racks go out of service and come
+    /// back (what a large pool follows); none of a law that is stepped.
+    #[must_use]
+    pub fn transitions(&self) -> f64 {
+        match self {
+            Self::Firm | Self::Stepped(_) => 0.0,
+            Self::Whole { fail, .. } => 2.0 * self.availability() * fail,
+            Self::Trays(law) => 2.0 * self.availability() * (law.rack_fail + law.drain),
         }
     }
 }

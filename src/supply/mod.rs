@@ -5,7 +5,9 @@
 mod contract;
 mod failure;
 mod site;
+mod step_law;
 
-pub use contract::{Backstop, Candidate, Contract, Market, Prepay, Tranche};
+pub use contract::{Backstop, Candidate, Contract, CounterpartyDefault, Market, Prepay, Tranche};
 pub use failure::{TrayLaw, UnitLaw};
-pub use site::{Amount, Outages, Phase, Site, Training};
+pub use site::{Amount, BurnIn, Energised, Outages, Phase, Ramp, Site, Training};
+pub use step_law::{StepLaw, StepRow};

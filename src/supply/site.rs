@@ -18,6 +18,39 @@ pub enum Amount {
     Gpus(Uncertain<GpuAmount>),
 }
 
+/// What comes in equal batches instead of on one day.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Ramp {
+    /// How many batches.
+    pub batches: u32,
+    /// From the first of them, on the date of the whole, to the last, at equal distances.
+    pub over: Seconds,
+}
+
+/// When the power of a phase is there, where that is another matter than its racks.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Energised {
+    /// Planned date.
+    pub on: FleetTime,
+    /// How late it comes, correlated with the other slips of the site.
+    pub slip: Uncertain<Seconds>,
+    /// In which steps; all on one day if left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ramp: Option<Ramp>,
+}
+
+/// The first weeks after acceptance, in which a part of the GPUs is still being put right.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct BurnIn {
+    /// How long that is.
+    pub lasts: Seconds,
+    /// Share of a batch's GPUs that serve meanwhile.
+    pub usable: Share,
+}
+
 /// One delivery of one accelerator.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -28,6 +61,12 @@ pub struct Phase {
     pub accelerator: String,
     /// How much.
     pub amount: Amount,
+    /// In which batches it comes; all on one day if left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ramp: Option<Ramp>,
+    /// When its power is there; as its racks come if left out. A part of it serves when both are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub power: Option<Energised>,
     /// What refills its halls when it retires, by name, with the same facility power; nothing
     /// if left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -89,6 +128,17 @@ pub struct Site {
     pub outages: Outages,
     /// Share of the units in planned maintenance at any time.
     pub maintenance: Share,
+    /// How maintenance is spread over the months from January: 12 factors, of which only the
+    /// ratios matter; evenly if left out. Small ones keep it away from the peak.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub maintenance_months: Vec<f64>,
+    /// Share of the capacity that power and cooling allow in each month from January: 12 shares;
+    /// all of it if left out.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub usable_months: Vec<Share>,
+    /// The first weeks of what is delivered; full service from acceptance if left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub burn_in: Option<BurnIn>,
     /// What is delivered when.
     pub phases: Vec<Phase>,
     /// Where its plain numbers come from.
@@ -97,4 +147,27 @@ pub struct Site {
     /// As of when.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub as_of: Option<String>,
+}
+
+impl Site {
+    /// Share of the units in planned maintenance in a month; months count from 0, January.
+    #[must_use]
+    pub fn maintained(&self, month: usize) -> f64 {
+        let sum: f64 = self.maintenance_months.iter().sum();
+        let factor = self.maintenance_months.get(month).map_or(1.0, |factor| 12.0 * factor / sum);
+        self.maintenance.0 * factor
+    }
+
+    /// Whether anything of it differs from month to month.
+    #[must_use]
+    pub fn is_seasonal(&self) -> bool {
+        !(self.maintenance_months.is_empty() && self.usable_months.is_empty())
+    }
+
+    /// What its capacity is multiplied by in a month, maintenance and power deducted.
+    #[must_use]
+    pub fn usable(&self, month: usize) -> f64 {
+        let allowed = self.usable_months.get(month).map_or(1.0, |share| share.0);
+        (1.0 - self.maintained(month)) * allowed
+    }
 }

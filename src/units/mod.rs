@@ -162,6 +162,11 @@ quantity!(
     { "h/yr" = 1.0, "d/yr" = 24.0 }
 );
 quantity!(
+    /// Events in a year.
+    EventsPerYear, "events per year", "0.1 events/yr", bare false, 0.0 => 8784.0,
+    { "events/yr" = 1.0 }
+);
+quantity!(
     /// GPU packages, as a fluid amount (a Vera Rubin NVL72 rack has 72).
     GpuAmount, "number of GPUs", "1.2M gpus", bare false, 0.0 => INF, { "gpus" = 1.0 }
 );

@@ -58,6 +58,7 @@ fn one_percent_on_the_rack_test_takes_five_firm_racks() {
     let criterion = Criterion {
         interactive_lole: HoursPerYear(0.01 * hours as f64),
         deferrable_misses: Share(0.0),
+        three_part: None,
     };
     let world = sparkgap::fleet::World::of_system(&racks);
     let mut margins = Vec::new();

@@ -9,6 +9,8 @@ use sparkgap::scenario::Criterion;
 use sparkgap::stats::{Estimate, RankedQuantile, Spread};
 use sparkgap::units::{HoursPerYear, Share};
 
+use crate::adequacies;
+
 /// First calendar year of every sample.
 pub const FIRST_YEAR: u16 = 2026;
 /// Calendar years of every sample.
@@ -72,6 +74,7 @@ pub fn far_short() -> Answer {
 pub fn zero() -> Answer {
     let mut answer = answer("Nothing is needed.", &[], |_| 0.0, |_| 0.0);
     answer.caveats.clear();
+    answer.adequacy = adequacies::none();
     for year in &mut answer.years {
         *year = YearResult { year: year.year, ..nothing(year.year) };
     }
@@ -144,6 +147,7 @@ fn answer(
         criterion: Criterion {
             interactive_lole: HoursPerYear(2.4),
             deferrable_misses: Share(0.001),
+            three_part: None,
         },
         candidate: CandidateFacts {
             accelerator: "GB300 NVL72".into(),
@@ -167,6 +171,7 @@ fn answer(
         ],
         lends_training: false,
         years,
+        adequacy: adequacies::growing(),
         sources: sources
             .iter()
             .map(|(label, kind)| Source { label: (*label).into(), kind: *kind })
@@ -220,6 +225,8 @@ fn nothing(year: u16) -> YearResult {
         eue_with_contracts: Eue::default(),
         deferrable_misses: Estimate::default(),
         borrowed_gpu_hours: Estimate::default(),
+        degraded_calls: Estimate::default(),
+        returned_calls: Estimate::default(),
     }
 }
 
@@ -322,6 +329,8 @@ fn worlds() -> Vec<WorldYear> {
             unserved_gpu_hours: value(),
             deferrable_misses: value(),
             borrowed_gpu_hours: value(),
+            degraded_calls: value(),
+            returned_calls: value(),
         }
     };
     (0..100)

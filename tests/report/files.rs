@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use serde_json::Value;
-use sparkgap::report::{ReportError, summary_json, write_folder, years_csv};
+use sparkgap::report::{ReportError, adequacy_csv, summary_json, write_folder, years_csv};
 
 use crate::answers;
 
@@ -76,6 +76,53 @@ fn csv_has_a_row_for_each_year() {
     assert_eq!(unique.len(), header.len());
 }
 
+#[test]
+fn adequacy_has_a_row_for_each_group_and_measure() {
+    let answer = answers::short();
+    let bytes = adequacy_csv(&answer);
+    assert_eq!(bytes, adequacy_csv(&answer));
+    let mut reader = csv::Reader::from_reader(bytes.as_slice());
+    let header = reader.headers().expect("a header").clone();
+    let rows: Vec<csv::StringRecord> = reader.records().map(|row| row.expect("a row")).collect();
+    let column = |name: &str| header.iter().position(|known| known == name).expect("a column");
+    // The one row of these cells, of year, supply, scope, region, workload, month, hour, measure.
+    let row = |wanted: [&str; 8]| {
+        let mut found = rows.iter().filter(|row| row.iter().zip(wanted).all(|(a, b)| a == b));
+        let row = found.next().unwrap_or_else(|| panic!("no {wanted:?}"));
+        assert!(found.next().is_none(), "{wanted:?} twice");
+        let number = |name: &str| row[column(name)].parse::<f64>().ok();
+        (number("mean").expect("a mean"), number("standard_error"), row[column("unit")].to_owned())
+    };
+    let year = &answer.adequacy.years[2];
+    let (mean, error, unit) = row(["2028", "own", "class", "east", "chat", "", "", "lole_days"]);
+    let wanted = year.own.classes[0].lole_days;
+    assert_eq!((mean, error, unit.as_str()), (wanted.mean, Some(wanted.standard_error), "d/yr"));
+    // A group that is never short has its rows, a largest value has no error.
+    let west = row(["2028", "with_contracts", "region", "west", "", "", "", "deepest_of_all"]);
+    assert_eq!((west.0, west.1), (0.0, None));
+    let tail = row(["2028", "with_contracts", "all", "", "", "", "", "cvar_95"]);
+    assert_eq!(tail.0, year.with_contracts.whole.cvar_95.mean);
+    let part = row(["2028", "own", "all", "", "", "", "", "three_part_frequency"]);
+    assert_eq!(part.0, year.own.three_part.frequency.value.mean);
+    let survived = ["2028", "own", "all", "", "", "", "", "without_largest_site_survived"];
+    assert_eq!(row(survived).0, year.own.largest_site.survived.mean);
+    // Probabilities times the hours of a cell, of a month and of an hour of the day.
+    let lolp = year.own.lolp.as_ref().expect("it is short");
+    for (month, hour, probability, hours) in [
+        ("7", "19", lolp.table[6][19], 30.0),
+        ("7", "", lolp.by_month[6], 30.0 * 24.0),
+        ("", "19", lolp.by_hour[19], 30.0 * 12.0),
+    ] {
+        let short = row(["2028", "own", "all", "", "", month, hour, "short_hours"]).0;
+        assert!((short / (probability.mean * hours) - 1.0).abs() < 1e-12, "{month} {hour}");
+    }
+    let horizon = row(["all", "with_contracts", "all", "", "", "12", "23", "lolp"]);
+    let table = answer.adequacy.lolp_with_contracts.as_ref().map(|lolp| lolp.table[11][23].mean);
+    assert_eq!(Some(horizon.0), table);
+    let hashed = rows.iter().all(|row| row[column("scenario_hash")] == answer.provenance.hash);
+    assert!(hashed);
+}
+
 #[cfg(feature = "parquet")]
 #[test]
 fn parquet_reads_back() {
@@ -107,6 +154,8 @@ fn parquet_reads_back() {
         assert_eq!(row.get_double(12).expect("gap"), world.gap_gpus);
         assert_eq!(row.get_double(27).expect("misses"), world.deferrable_misses);
         assert_eq!(row.get_double(28).expect("borrowed"), world.borrowed_gpu_hours);
+        assert_eq!(row.get_double(29).expect("degraded"), world.degraded_calls);
+        assert_eq!(row.get_double(30).expect("returned"), world.returned_calls);
     }
 }
 

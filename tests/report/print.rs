@@ -88,3 +88,27 @@ fn what_training_lends_is_a_row_where_a_site_lends() {
     let row = text.lines().find(|line| line.contains("lent by training")).expect("the row");
     assert_eq!(row.matches("25").count(), answer.years.len(), "{row}");
 }
+
+#[test]
+fn adequacy_has_rows_where_something_is_short() {
+    let text = table(&answers::short(), Some(120));
+    assert_eq!(cells(&text, "LOLE with contracts, d/yr")[..2], ["0", "4.25±0.43"]);
+    assert_eq!(cells(&text, "longest event own only, h")[0], "0");
+    let verdicts = cells(&text, "three-part criterion with contracts");
+    assert_eq!(verdicts[..2], ["holds", "fails"]);
+    assert_eq!(cells(&text, "weekly peaks without largest site, %")[0], "100.0±1.0");
+    let flat = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    for part in [
+        "Most of the EUE with contracts: 2027 east 100 %, chat 30 %; 2028",
+        "at most 0.1 events/yr; in at most 0.25 % of years an event of 12 h or more",
+        "Largest site in most weeks: prometheus (from 2026); most missing at a peak: 9.18 k ref. \
+         GPUs without prometheus in 2032.",
+    ] {
+        assert!(flat.contains(part), "{part} is missing in\n{text}");
+    }
+    // Where nothing is short and there is no site, nothing is said of it.
+    let text = table(&answers::zero(), Some(120));
+    for part in ["d/yr", "LOLEv", "three-part", "weekly peaks", "Largest site", "Most of the EUE"] {
+        assert!(!text.contains(part), "{part} in\n{text}");
+    }
+}

@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 
 use super::Draw;
-use crate::demand::{Occurrence, Profile, Region, Service};
+use crate::demand::{Occurrence, Profile, Region};
 use crate::fleet::world::{DemandEvent, Span, SurgeLaw, YearSpan};
 use crate::scenario::Scenario;
 use crate::time::{DAY, FleetTime, HOUR};
+use crate::units::Seconds;
 
 /// Seconds in a mean year.
 const YEAR_S: f64 = 31_557_600.0;
@@ -69,14 +70,14 @@ impl Calendar {
         (span.first as u64 * self.epoch_s, span.end as u64 * self.epoch_s)
     }
 
-    /// The shortest deadline of deferrable work, in epochs.
-    pub fn deadline(&self, scenario: &Scenario) -> usize {
-        let deadlines = scenario.workloads.values().filter_map(|workload| match workload.service {
-            Service::Deferrable { deadline } => Some(deadline.0),
-            Service::Interactive { .. } => None,
-        });
-        let shortest = deadlines.reduce(f64::min).unwrap_or(0.0);
-        ((shortest / self.epoch_s as f64) as usize).clamp(1, self.epochs)
+    /// A duration in whole epochs, rounded down, within the horizon.
+    pub fn whole_epochs(&self, time: Seconds) -> usize {
+        ((time.0 / self.epoch_s as f64) as usize).clamp(1, self.epochs)
+    }
+
+    /// Epochs after which something happens at the earliest that happens after a duration.
+    pub fn epochs_until(&self, time: Seconds) -> usize {
+        ((time.0 / self.epoch_s as f64).ceil() as usize).max(1)
     }
 
     /// Index of the curve of a region, a profile and a kind of service.
@@ -118,9 +119,10 @@ impl Calendar {
         };
         (0..per_week)
             .map(|epoch| {
-                let utc = first_hour + (epoch * self.epoch_s) as f64 / HOUR as f64;
-                // Epochs shorter than an hour keep the factor of their hour.
-                let utc = utc.floor();
+                // A factor stands at the middle of its hour, straight lines between: what moves
+                // from one hour to the next moves bit by bit in shorter epochs.
+                let middle = (epoch * self.epoch_s) as f64 + self.epoch_s as f64 / 2.0;
+                let utc = first_hour + middle / HOUR as f64 - 0.5;
                 let zones = region.time_zones.iter();
                 zones.map(|(offset, share)| at(utc + offset.0 / HOUR as f64) * share).sum::<f64>()
                     / total
@@ -176,6 +178,7 @@ impl Calendar {
             lasts: surge.lasts.clone(),
             factor: surge.factor.clone(),
             regions: region_set(&scenario.regions, &surge.regions),
+            spread: surge.spread.map(|share| share.0),
         };
         scenario.surges.iter().map(law).collect()
     }

@@ -1,12 +1,11 @@
 //! Who may serve whom, and in which order: classes of demand and their merit lists.
 
-use super::Calendar;
 use super::rates::Rates;
 use super::supply::Supply;
+use super::{Calendar, Draw};
 use crate::demand::{Reach, Service, Workload};
-use crate::fleet::world::{Class, PoolKind};
+use crate::fleet::world::{Class, OnDemand, Policy, PoolKind};
 use crate::scenario::Scenario;
-use crate::supply::Market;
 
 /// How early a workload is served: those that may go nowhere else first, then the tightest
 /// time to first token.
@@ -44,14 +43,63 @@ pub(super) fn classes(scenario: &Scenario, calendar: &Calendar) -> (Vec<Class>, 
     (interactive, deferrable)
 }
 
-/// Whether the market can reach each class.
-pub(super) fn market_reach(scenario: &Scenario, market: &Market, classes: &[Class]) -> Vec<bool> {
+/// Deadlines of deferrable work in epochs, and which of them each class has.
+pub(super) fn deadlines(
+    scenario: &Scenario,
+    calendar: &Calendar,
+    classes: &[Class],
+) -> (Vec<usize>, Vec<usize>) {
+    let workloads: Vec<&Workload> = scenario.workloads.values().collect();
+    let of = |class: &Class| match workloads[class.workload].service {
+        Service::Deferrable { deadline } => calendar.whole_epochs(deadline),
+        Service::Interactive { .. } => 1,
+    };
+    let by_class: Vec<usize> = classes.iter().map(of).collect();
+    let mut deadlines = by_class.clone();
+    deadlines.sort_unstable();
+    deadlines.dedup();
+    let place = |epochs: &usize| deadlines.iter().position(|known| known == epochs).unwrap_or(0);
+    let places = by_class.iter().map(place).collect();
+    (deadlines, places)
+}
+
+/// What becomes of the calls of each workload that find no GPU.
+pub(super) fn policies(scenario: &Scenario, draw: Draw<'_>, calendar: &Calendar) -> Vec<Policy> {
+    let policy = |(name, workload): (&String, &Workload)| {
+        let mut policy = Policy::default();
+        if let Some(degraded) = &workload.degraded {
+            let at = |part: &str| format!("workloads/{name}/degraded/{part}");
+            policy.degraded_work = draw.value(&at("work"), &degraded.work).0;
+            policy.most_degraded = draw.value(&at("most"), &degraded.most).0;
+        }
+        if let Some(retries) = &workload.retries {
+            let share = format!("workloads/{name}/retries/share");
+            policy.returning = draw.value(&share, &retries.share).0;
+            policy.returns_after = calendar.epochs_until(retries.after);
+        }
+        policy
+    };
+    scenario.workloads.iter().map(policy).collect()
+}
+
+/// The on-demand market of a world.
+pub(super) fn on_demand(
+    scenario: &Scenario,
+    draw: Draw<'_>,
+    rates: &Rates,
+    classes: &[Class],
+) -> Option<OnDemand> {
+    let market = scenario.market.as_ref()?;
     let names: Vec<&String> = scenario.regions.keys().collect();
     let workloads: Vec<&Workload> = scenario.workloads.values().collect();
     let reached = |class: &Class| {
         scenario.reaches(workloads[class.workload], names[class.region], &market.region)
     };
-    classes.iter().map(reached).collect()
+    Some(OnDemand {
+        accelerator: rates.accelerator(&market.accelerator),
+        reach: classes.iter().map(reached).collect(),
+        limit: draw.value("market/limit", &market.limit).0,
+    })
 }
 
 /// Merit lists by year: own local, own remote, borrowed, contracts. Within a list, nearer regions

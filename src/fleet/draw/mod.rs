@@ -2,6 +2,8 @@
 //! name turned into an index, every curve laid out by epoch.
 
 mod calendar;
+mod contracts;
+mod deliveries;
 mod merit;
 mod rates;
 mod releases;
@@ -11,7 +13,7 @@ mod volumes;
 pub use rates::ServingInputs;
 pub use volumes::CallFacts;
 
-use super::world::{OnDemand, World};
+use super::world::World;
 use crate::demand::Growth;
 use crate::rng::StreamKey;
 use crate::scenario::Scenario;
@@ -152,6 +154,7 @@ pub fn draw_world(scenario: &Scenario, draw: Draw<'_>, rate: &ServingRate<'_>) -
     let rates = Rates::new(scenario, &calendar, &volumes, rows);
     let supply = Supply::new(scenario, draw, &calendar, &rates);
     let (classes, deferrables) = merit::classes(scenario, &calendar);
+    let (deadlines, deadline_of) = merit::deadlines(scenario, &calendar, &deferrables);
     let merit = merit::merit(scenario, &calendar, &rates, &supply, &classes);
     let curves = calendar.curves(scenario);
     let spans = calendar.spans.len();
@@ -171,15 +174,12 @@ pub fn draw_world(scenario: &Scenario, draw: Draw<'_>, rate: &ServingRate<'_>) -
         .collect();
     let on_demand_price =
         scenario.market.as_ref().map_or(0.0, |market| draw.value("market/price", &market.price).0);
-    let on_demand = scenario.market.as_ref().map(|market| OnDemand {
-        accelerator: rates.accelerator(&market.accelerator),
-        reach: merit::market_reach(scenario, market, &classes),
-        limit: draw.value("market/limit", &market.limit).0,
-    });
     let world = World {
         epoch_s: calendar.epoch_s,
         epochs: calendar.epochs,
-        deadline: calendar.deadline(scenario),
+        deadlines,
+        deadline_of,
+        policies: merit::policies(scenario, draw, &calendar),
         regions: scenario.regions.len(),
         workloads: rates.workloads,
         base,
@@ -194,7 +194,7 @@ pub fn draw_world(scenario: &Scenario, draw: Draw<'_>, rate: &ServingRate<'_>) -
         sites: supply.sites,
         events: calendar.events(scenario, draw),
         surges: calendar.surges(scenario),
-        on_demand,
+        on_demand: merit::on_demand(scenario, draw, &rates, &classes),
         reload_share: draw.value("reload", &scenario.reload).0 / calendar.epoch_s as f64,
         sources: supply.sources.len(),
         pools: supply.pools,

@@ -1,34 +1,30 @@
-//! What stands where and when: sites with slipped deliveries, contracts with slipped tranches,
-//! as pools whose unit counts change over time.
+//! What stands where and when, as pools whose unit counts change over time. Deliveries to sites
+//! are in [`super::deliveries`], contracts in [`super::contracts`].
 
 use super::rates::Rates;
 use super::{Calendar, Draw, SourceName};
-use crate::demand::Growth;
 use crate::fleet::world::{CapacityChange, Pool, PoolKind, SiteLaw};
-use crate::hardware::Accelerator;
 use crate::scenario::Scenario;
-use crate::supply::{Amount, Contract, Site, UnitLaw};
-use crate::time::{DAY, FleetTime};
-use crate::units::{Share, correlate};
+use crate::time::FleetTime;
 
 /// Units that stand from one instant to another.
-struct Stand {
-    from: i64,
-    to: i64,
-    units: f64,
+pub(super) struct Stand {
+    pub from: i64,
+    pub to: i64,
+    pub units: f64,
 }
 
 /// What every pool is built from.
-struct Given<'a> {
-    scenario: &'a Scenario,
-    draw: Draw<'a>,
-    calendar: &'a Calendar,
-    rates: &'a Rates,
+pub(super) struct Given<'a> {
+    pub scenario: &'a Scenario,
+    pub draw: Draw<'a>,
+    pub calendar: &'a Calendar,
+    pub rates: &'a Rates,
 }
 
 impl Given<'_> {
     /// Seconds by which every delivery of an accelerator comes late.
-    fn delay(&self, kind: &str) -> i64 {
+    pub fn delay(&self, kind: &str) -> i64 {
         let delay = self.scenario.hardware[kind].delay.as_ref();
         delay.map_or(0, |delay| self.draw.value(&format!("hardware/{kind}/delay"), delay).0 as i64)
     }
@@ -109,201 +105,15 @@ impl Supply {
         self.sources.extend(contracts);
     }
 
-    fn source(&self, name: &SourceName) -> usize {
+    /// Index of the layer of the chart.
+    pub fn source(&self, name: &SourceName) -> usize {
         self.sources.iter().position(|known| known == name).unwrap_or(0)
     }
-
-    /// Adds the pools of a site: the share of it that is ours, or that may be borrowed.
-    fn add_site(
-        &mut self,
-        given: &Given<'_>,
-        (index, name, site): (usize, &str, &Site),
-        whose: PoolKind,
-        law: &Growth<Share>,
-    ) {
-        let Given { scenario, draw, calendar, rates } = *given;
-        let region = scenario.regions.keys().position(|known| *known == site.region).unwrap_or(0);
-        let refills = site.phases.iter().filter_map(|phase| phase.refill.as_ref());
-        let mut kinds: Vec<&String> =
-            site.phases.iter().map(|phase| &phase.accelerator).chain(refills).collect();
-        kinds.sort();
-        kinds.dedup();
-        for kind in kinds {
-            let accelerator = &scenario.hardware[kind];
-            let stands = site_stands(given, name, site, kind);
-            let (share_name, pool_name) = match whose {
-                PoolKind::Borrowed => ("training", format!("{name}/{kind}/training")),
-                _ => ("share", format!("{name}/{kind}")),
-            };
-            let share = |time: FleetTime| {
-                draw.growth(&format!("sites/{name}/{share_name}"), law, time.decimal_year()).0
-            };
-            let pool = self.pools.len();
-            let (changes, most) = unit_changes(calendar, pool, &stands, &share);
-            self.changes.extend(changes);
-            self.pools.push(Pool {
-                name: pool_name,
-                kind: whose,
-                site: Some(index),
-                region,
-                accelerator: rates.accelerator(kind),
-                source: self.source(&SourceName::Own(kind.clone())),
-                law: UnitLaw::new(&accelerator.failures),
-                gpus_per_unit: f64::from(accelerator.unit.serving) * (1.0 - site.maintenance.0),
-                gpus_by_epoch: Vec::new(),
-                most,
-            });
-        }
-    }
-
-    fn add_contract(&mut self, given: &Given<'_>, index: usize, name: &str, contract: &Contract) {
-        let Given { scenario, draw, calendar, rates } = *given;
-        let price = draw.value(&format!("contracts/{name}/price"), &contract.price).0;
-        let value = draw.value(&format!("contracts/{name}/value"), &contract.value).0;
-        let taken = contract.backstop.as_ref().map_or(0.0, |backstop| {
-            let at = |part: &str| format!("contracts/{name}/backstop/{part}");
-            draw.value(&at("value"), &backstop.value).0
-                * draw.value(&at("taken"), &backstop.taken).0
-        });
-        let full = full_gpus(contract, value + taken, price);
-        let prepaid = contract.prepay.as_ref().map_or(0.0, |prepay| {
-            value * draw.value(&format!("contracts/{name}/prepay"), &prepay.share).0
-        });
-        if let Some(prepay) = &contract.prepay {
-            self.pay(calendar, prepay.signed, prepaid);
-        }
-        let billed = price * (1.0 - prepaid / (value + taken));
-        let assistant = format!("contracts/{name}/assistant_share");
-        let assistant = draw.value(&assistant, &contract.assistant_share).0;
-        let mut stands = Vec::new();
-        for (number, tranche) in contract.tranches.iter().enumerate() {
-            let slip = draw.value(&format!("contracts/{name}/slip/{number}"), &contract.slip).0;
-            let late = slip as i64 + given.delay(&tranche.accelerator);
-            let late = if tranche.delivered { 0 } else { late };
-            let (from, to) = (tranche.on.0 + late, contract.end.0 + late);
-            let gpus = full * tranche.share.0;
-            stands.push((tranche.accelerator.clone(), Stand { from, to, units: gpus }));
-            self.bill(calendar, (from, to), gpus, billed, assistant);
-        }
-        let mut kinds: Vec<String> = stands.iter().map(|stand| stand.0.clone()).collect();
-        kinds.sort();
-        kinds.dedup();
-        for kind in kinds {
-            // All GPUs are paid; those of spare trays do not serve, as in own racks.
-            let unit = scenario.hardware[&kind].unit;
-            let firm = f64::from(unit.serving) / f64::from(unit.gpus);
-            for (place, part) in &contract.regions {
-                let region = scenario.regions.keys().position(|known| known == place).unwrap_or(0);
-                let mine = stands.iter().filter(|stand| stand.0 == kind);
-                let scaled: Vec<Stand> = mine
-                    .map(|(_, stand)| Stand { units: stand.units * part.0 * assistant, ..*stand })
-                    .collect();
-                let pool = self.pools.len();
-                let (changes, most) = unit_changes(calendar, pool, &scaled, &|_| 1.0);
-                self.changes.extend(changes);
-                self.pools.push(Pool {
-                    name: format!("{name}/{kind}/{place}"),
-                    kind: PoolKind::Contract(index),
-                    site: None,
-                    region,
-                    accelerator: rates.accelerator(&kind),
-                    source: self.source(&SourceName::Contract(name.to_owned())),
-                    law: UnitLaw::Firm,
-                    gpus_per_unit: contract.availability.0 * firm,
-                    gpus_by_epoch: Vec::new(),
-                    most,
-                });
-            }
-        }
-    }
-
-    /// A payment on one day; before or after the horizon it is in no year.
-    fn pay(&mut self, calendar: &Calendar, on: FleetTime, dollars: f64) {
-        let year = calendar.years.iter().position(|year| i64::from(year.year) == on.date().0);
-        if let Some(year) = year {
-            self.contract_dollars[year] += dollars;
-        }
-    }
-
-    /// Take-or-pay: every delivered GPU-hour is paid, used or not, from acceptance to the end.
-    fn bill(
-        &mut self,
-        calendar: &Calendar,
-        (from, to): (i64, i64),
-        gpus: f64,
-        price: f64,
-        assistant: f64,
-    ) {
-        for year in 0..calendar.years.len() {
-            let (start, end) = calendar.year_bounds(year);
-            let (start, end) = (calendar.start.0 + start as i64, calendar.start.0 + end as i64);
-            let overlap = (to.min(end) - from.max(start)).max(0) as f64;
-            self.contract_dollars[year] += gpus * price * overlap / 3_600.0;
-            let mean = gpus * overlap / (end - start) as f64;
-            self.contracted_gpus[year] += mean;
-            self.assistant_gpus[year] += mean * assistant;
-        }
-    }
-}
-
-/// GPUs of a contract when every tranche stands: its value over the price of its planned
-/// GPU-hours.
-#[must_use]
-pub(super) fn full_gpus(contract: &Contract, value: f64, price: f64) -> f64 {
-    let hours = |tranche: &crate::supply::Tranche| {
-        tranche.share.0 * (contract.end.0 - tranche.on.0) as f64 / 3_600.0
-    };
-    let weighted: f64 = contract.tranches.iter().map(hours).sum();
-    if price > 0.0 && weighted > 0.0 { value / (price * weighted) } else { 0.0 }
-}
-
-/// Deliveries of one accelerator to a site, slipped and retired; and what refills the halls of
-/// retired ones, with the facility power that they leave.
-fn site_stands(given: &Given<'_>, name: &str, site: &Site, kind: &str) -> Vec<Stand> {
-    let Given { scenario, draw, .. } = *given;
-    let common = draw.uniform(&format!("sites/{name}/slip"));
-    let mut stands = Vec::new();
-    for (number, phase) in site.phases.iter().enumerate() {
-        let first = &scenario.hardware[&phase.accelerator];
-        let own = draw.uniform(&format!("sites/{name}/slip/{number}"));
-        let drawn = correlate(common, own, site.slip_correlation.0);
-        let slip = site.slip.at(drawn).0 as i64;
-        let amount = format!("sites/{name}/amount/{number}");
-        let watts = |gpus: f64, of: &Accelerator| gpus * site.pue.0 * of.power.0;
-        let power = match &phase.amount {
-            Amount::Gpus(gpus) => watts(draw.value(&amount, gpus).0, first),
-            Amount::FacilityPower(power) => draw.value(&amount, power).0,
-        };
-        let stand = |from: i64, of: &Accelerator| Stand {
-            from,
-            to: from + of.life.0 as i64,
-            units: power / watts(f64::from(of.unit.gpus), of),
-        };
-        let late = if phase.delivered { 0 } else { slip + given.delay(&phase.accelerator) };
-        let from = phase.on.0 + late;
-        if phase.accelerator == kind {
-            stands.push(stand(from, first));
-        }
-        if phase.refill.as_deref() == Some(kind) {
-            // Clearing and filling a hall again is as late as building it was.
-            let late = slip + given.delay(kind);
-            let refill = &scenario.hardware[kind];
-            let calendar = given.calendar;
-            let horizon = calendar.start.0 + (calendar.epochs as u64 * calendar.epoch_s) as i64;
-            let mut refilled = from + first.life.0 as i64 + late;
-            // The halls stay: what refills them is replaced in its turn.
-            while refilled < horizon {
-                stands.push(stand(refilled, refill));
-                refilled += (refill.life.0 as i64 + late).max(DAY);
-            }
-        }
-    }
-    stands
 }
 
 /// Whole units over time: at every delivery, retirement and month, what stands times the share
 /// left for the assistant, rounded down.
-fn unit_changes(
+pub(super) fn unit_changes(
     calendar: &Calendar,
     pool: usize,
     stands: &[Stand],
@@ -323,7 +133,9 @@ fn unit_changes(
         let at = calendar.start.0 + time as i64;
         let standing = stands.iter().filter(|stand| stand.from <= at && at < stand.to);
         let total: f64 = standing.map(|stand| stand.units).sum();
-        let units = if total > 0.0 { (total * share(FleetTime(at))) as u32 } else { 0 };
+        // Parts of a whole number of units may add up to a rounding less.
+        let whole = |total: f64| (total * share(FleetTime(at)) * (1.0 + 1e-12)) as u32;
+        let units = if total > 0.0 { whole(total) } else { 0 };
         if units != held {
             changes.push(CapacityChange { time, pool, units });
             held = units;

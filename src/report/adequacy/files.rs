@@ -14,7 +14,7 @@ const SYSTEM: &str = "(system)";
 /// One row for each area and measure, with the standard error where there is one. Rows of the whole
 /// system are called `(system)`, those of a link `link:NAME`.
 #[must_use]
-pub fn adequacy_csv(report: &AdequacyReport<'_>) -> Vec<u8> {
+pub fn system_adequacy_csv(report: &AdequacyReport<'_>) -> Vec<u8> {
     let mut writer = csv::Writer::from_writer(Vec::new());
     let mut write = |record: [&str; 5]| {
         writer.write_record(record).expect("memory takes every record, and all have one length");
@@ -54,7 +54,7 @@ pub fn adequacy_csv(report: &AdequacyReport<'_>) -> Vec<u8> {
 
 /// Everything as one indented JSON object with a newline at the end.
 #[must_use]
-pub fn adequacy_json(report: &AdequacyReport<'_>) -> String {
+pub fn system_adequacy_json(report: &AdequacyReport<'_>) -> String {
     let (network, exact) = (report.network, matches!(report.risk, AssessedRisk::Exact(_)));
     let method = |exact: bool| if exact { Method::Exact } else { Method::MonteCarlo };
     let risk = match &report.risk {

@@ -3,8 +3,8 @@
 mod files;
 mod table;
 
-pub use files::{adequacy_csv, adequacy_json};
-pub use table::adequacy_table;
+pub use files::{system_adequacy_csv, system_adequacy_json};
+pub use table::system_adequacy_table;
 
 use std::collections::BTreeMap;
 

@@ -6,7 +6,7 @@ use crate::study::{CapacityValue, Crossing, LolpBy, Method, is_year};
 
 /// Risk with standard errors, and what was asked for.
 #[must_use]
-pub fn adequacy_table(report: &AdequacyReport<'_>) -> String {
+pub fn system_adequacy_table(report: &AdequacyReport<'_>) -> String {
     let network = report.network;
     let mut text = format!("{} ({}): {}\n", network.name, report.config, network.description);
     for measure in report.measures(None) {

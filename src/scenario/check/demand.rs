@@ -2,7 +2,8 @@
 
 use super::{Faults, Path, Scenario, highest, lowest};
 use crate::demand::{
-    Growth, Images, Occurrence, Reach, Service, Shape, TokenLengths, Volume, length_tables,
+    Growth, Images, Occurrence, Reach, Service, Shape, TokenLengths, Volume, Workload,
+    length_tables,
 };
 use crate::time::FleetTime;
 use crate::units::Seconds;
@@ -12,6 +13,8 @@ const YEAR: f64 = 31_557_600.0;
 /// Widest offset from UTC that exists, hours.
 const WIDEST_OFFSET: f64 = 14.0;
 
+/// Longest time after which a refused call comes back: a week.
+const LONGEST_WAIT: f64 = 604_800.0;
 /// Most regions of a scenario.
 const MOST_REGIONS: usize = 32;
 
@@ -98,10 +101,31 @@ pub(super) fn workloads(scenario: &Scenario, faults: &mut Faults) {
                 faults.positive_duration(service.key("deadline"), deadline);
             }
         }
+        refusals(faults, &path, workload);
         if let Reach::Within(budget) = workload.reach {
             faults.duration(path.key("reach"), budget);
         }
         faults.known(path.key("profile"), "profile", &workload.profile, &scenario.profiles);
+    }
+}
+
+/// What becomes of refused calls: only interactive ones are ever refused.
+fn refusals(faults: &mut Faults, path: &Path, workload: &Workload) {
+    let live = workload.is_interactive();
+    let message = "deferrable work waits: it is not refused";
+    let help = "leave this out, or make the service interactive";
+    if workload.degraded.is_some() {
+        faults.require(live, path.key("degraded"), message, help);
+    }
+    if let Some(retries) = &workload.retries {
+        faults.require(live, path.key("retries"), message, help);
+        faults.positive_duration(path.key("retries").key("after"), retries.after);
+        let soon = retries.after.0 <= LONGEST_WAIT;
+        let message = "calls that come back after more than a week are new ones";
+        faults.require(soon, path.key("retries").key("after"), message, "for example \"10 min\"");
+        let ends = highest(&retries.share) < 1.0;
+        let message = "calls that always come back would never end";
+        faults.require(ends, path.key("retries").key("share"), message, "below 100 %");
     }
 }
 

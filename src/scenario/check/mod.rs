@@ -3,6 +3,7 @@
 //! that everything wrong is said at once.
 
 mod correlations;
+mod deliveries;
 mod demand;
 mod hardware;
 mod heads;
@@ -59,6 +60,9 @@ pub(super) fn findings(scenario: &Scenario) -> Vec<Finding> {
         supply::phases,
         supply::contracts,
         supply::tranches,
+        deliveries::deliveries,
+        deliveries::endings,
+        deliveries::infancy,
         supply::market,
         supply::candidate,
         supply::candidate_reach,

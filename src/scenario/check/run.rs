@@ -44,13 +44,17 @@ pub(super) fn horizon(scenario: &Scenario, faults: &mut Faults) {
     faults.require(divides, path.key("epoch"), message, "\"1 h\", \"15 min\" or \"5 min\"");
 }
 
-/// The date of the decision and the duration of a reload.
+/// The date of the decision, the duration of a reload and that of an event.
 pub(super) fn decision(scenario: &Scenario, faults: &mut Faults) {
     let end = FleetTime::start_of_year(scenario.horizon.last_year.saturating_add(1));
     let message = "the decision lies after the last year";
     let help = "write the date on which a contract could be signed";
     faults.require(scenario.decide_on < end, Path::of("decide_on"), message, help);
     faults.uncertain_duration(Path::of("reload"), &scenario.reload);
+    if let Some(limits) = scenario.criterion.three_part {
+        let path = Path::of("criterion").key("three_part").key("duration");
+        faults.positive_duration(path, limits.duration);
+    }
 }
 
 /// Sections that must have at least one entry.
