@@ -39,7 +39,11 @@ pub(super) fn adequacy_rows(adequacy: &Adequacy) -> Vec<(String, Vec<String>)> {
             rows.push((format!("{label} {side}, {}", scale.unit(unit)), cells));
         }
     }
-    for (side, level) in LEVELS.into_iter().filter(|(_, level)| ever_short(adequacy, *level)) {
+    // A row without any verdict says no more than the note below the table does.
+    let told =
+        |level: OfYear| years().any(|year| level(year).three_part.holds != Holds::NotResolved);
+    let short = |level: OfYear| ever_short(adequacy, level) && told(level);
+    for (side, level) in LEVELS.into_iter().filter(|(_, level)| short(*level)) {
         let cells = years().map(|year| verdict(level(year).three_part.holds).to_owned());
         rows.push((format!("three-part criterion {side}"), cells.collect()));
     }
@@ -80,8 +84,8 @@ pub(super) fn adequacy_notes(answer: &Answer) -> Vec<String> {
         let limits = answer.criterion.three_part.unwrap_or_default();
         notes.push(format!(
             "Three-part criterion: at most {} events/yr; in at most {} % of years an event of {} h \
-             or more, or an epoch short of {} % of the year's peak or more. n.r.: {} worlds do not \
-             tell.",
+             or more, or an epoch short of {} % of the year's peak or more. n.r., or no row: {} \
+             worlds do not tell.",
             given(limits.frequency.0),
             given(limits.exceedance.0 * 100.0),
             given(limits.duration.0 / 3_600.0),
