@@ -43,13 +43,14 @@ fn refused_calls_come_back_and_find_a_gpu_or_none() {
     let policy = Policy { returning: 0.5, returns_after: 1, ..Policy::default() };
     let outcome = run(&world(&[15.0, 10.0, 8.0, 11.0, 9.0, 13.0], policy));
     let year = &outcome.years[0];
-    // Hour 0: own 5 short, 4 with the contract; 2 come back. Hour 1: own 2 short, 1 with the
-    // contract; 0.5 come back. Hours 2 and 4 serve all. Hour 3: own 1 short, none with the
-    // contract. Hour 5: 3 and 2 short; 1 is on its way when the horizon ends.
+    // Own capacity alone refuses 5 in hour 0, of which 2.5 come back and are refused in hour 1;
+    // 1.25 of those find a GPU in hour 2. 1 is refused in hour 3, 3 in hour 5; half is lost each time.
     assert_eq!(year.own.short_epochs, 4);
-    assert_eq!(calls(year.own.calls), 5.0 + 2.0 + 1.0 + 3.0);
+    assert_eq!(calls(year.own.calls), 2.5 + 1.25 + 0.5 + 1.5);
+    // With the contract 4 are refused in hour 0, of which 2 come back: 1 is served, 1 refused in
+    // hour 1; half of that is served in hour 2. 2 are refused in hour 5, 1 is still on its way.
     assert_eq!(year.with_contracts.short_epochs, 3);
-    assert_eq!(calls(year.with_contracts.calls), 4.0 + 1.0 + 2.0);
+    assert_eq!(calls(year.with_contracts.calls), 2.0 + 0.5 + 1.0);
     assert_eq!(calls(year.returned_calls), 2.0 + 0.5 + 1.0);
     assert_eq!(calls(outcome.returning_calls), 1.0);
     assert_eq!(calls(year.offered_calls), 66.0);
@@ -57,7 +58,7 @@ fn refused_calls_come_back_and_find_a_gpu_or_none() {
     assert_eq!(outcome.residuals.own, [5.0, 0.0, -2.0, 1.0, -1.0, 3.0]);
     assert_eq!(outcome.residuals.with_contracts, [4.0, -1.0, -3.0, 0.0, -2.0, 2.0]);
     // What is spare for deferrable work is what calls that came back leave.
-    assert_eq!(outcome.residuals.own_spare, [0.0, 0.0, 1.5, 0.0, 1.0, 0.0]);
+    assert_eq!(outcome.residuals.own_spare, [0.0, 0.0, 0.75, 0.0, 0.5, 0.0]);
     assert_eq!(outcome.residuals.spare_with_contracts, [0.0, 0.0, 2.5, 0.0, 2.0, 0.0]);
     assert_eq!(outcome.residuals.returns, (0.5, 1));
 }
@@ -68,8 +69,24 @@ fn refused_calls_come_back_as_late_as_they_say() {
     let outcome = run(&world(&[15.0, 11.0, 11.0, 11.0, 11.0, 11.0, 10.0, 0.0], policy));
     // 4 refused in hour 0, 2 of them in hour 3, 1 of those in hour 6, which has a GPU for it.
     assert_eq!(outcome.years[0].with_contracts.short_epochs, 2);
-    assert_eq!(calls(outcome.years[0].with_contracts.calls), 6.0);
+    assert_eq!(calls(outcome.years[0].with_contracts.calls), 2.0 + 1.0);
     assert_eq!(outcome.returning_calls, 0.0);
+}
+
+#[test]
+fn what_own_capacity_alone_refuses_depends_on_no_contract() {
+    let policy = Policy { returning: 0.8, returns_after: 2, ..Policy::default() };
+    let load = [15.0, 10.0, 8.0, 11.0, 9.0, 13.0, 14.0, 6.0, 12.0];
+    let with = world(&load, policy);
+    let mut without = with.clone();
+    without.changes.retain(|change| change.pool == 0);
+    let [with, without] = [run(&with), run(&without)];
+    assert_eq!(with.years[0].own, without.years[0].own);
+    assert_eq!(with.residuals.own, without.residuals.own);
+    assert_eq!(with.residuals.own_spare, without.residuals.own_spare);
+    // Without any contract both readings are one.
+    assert_eq!(without.years[0].own, without.years[0].with_contracts);
+    assert!(with.years[0].with_contracts.calls < without.years[0].with_contracts.calls);
 }
 
 #[test]

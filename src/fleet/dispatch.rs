@@ -42,6 +42,24 @@ impl Merit {
         merit
     }
 
+    /// Takes GPUs from `free` for `calls` per second of each class and leaves in `calls` what found
+    /// none; nothing else is told.
+    pub fn take(&self, free: &mut [f64], calls: &mut [f64]) {
+        for (class, left) in calls.iter_mut().enumerate().filter(|(_, left)| **left > 0.0) {
+            let sliver = *left * 1e-12;
+            for offer in self.of(class) {
+                let gpus = &mut free[usize::from(offer.pool)];
+                let taken = (*left / offer.rate).min(*gpus);
+                *gpus -= taken;
+                *left -= taken * offer.rate;
+                if *left <= sliver {
+                    *left = 0.0;
+                    break;
+                }
+            }
+        }
+    }
+
     fn of(&self, class: usize) -> &[Offer] {
         &self.offers[self.starts[class] as usize..self.starts[class + 1] as usize]
     }

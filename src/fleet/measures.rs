@@ -136,17 +136,23 @@ impl Shortfalls {
         &self.rows[year * count..(year + 1) * count]
     }
 
-    /// Counts an epoch in which `residual` calls per second of each class are left; none is none.
+    /// Counts an epoch in which calls per second of each class are refused, and `lost` of those are
+    /// not asked again; none is none.
     #[cold]
-    pub(super) fn record(&mut self, world: &World, residual: &[f64], at: ShortEpoch<'_>) {
+    pub(super) fn record(
+        &mut self,
+        world: &World,
+        [refused, lost]: [&[f64]; 2],
+        at: ShortEpoch<'_>,
+    ) {
         let scopes = self.scopes;
         let start = world.epoch_start(at.epoch);
         self.depth.fill(0.0);
-        for (index, (class, left)) in world.classes.iter().zip(residual).enumerate() {
+        for (index, (class, left)) in world.classes.iter().zip(refused).enumerate() {
             if *left <= 0.0 {
                 continue;
             }
-            let calls = left * world.epoch_s as f64;
+            let calls = lost[index] * world.epoch_s as f64;
             let tokens = calls * at.output_tokens[class.workload];
             let hours = calls * at.reference_cost[class.workload] / 3_600.0;
             let gpus = left * at.reference_cost[class.workload];

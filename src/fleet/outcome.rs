@@ -27,7 +27,7 @@ pub struct Residuals {
 pub struct Unserved {
     /// Epochs in which some interactive class had unserved work.
     pub short_epochs: u64,
-    /// Engine calls, refused each time that they are asked.
+    /// Engine calls that are refused and not asked again.
     pub calls: f64,
     /// Output tokens.
     pub output_tokens: f64,
@@ -52,7 +52,7 @@ pub struct YearTally {
     pub borrowed_gpu_hours: f64,
     /// Calls that a smaller model answers because capacity with contracts is short.
     pub degraded_calls: f64,
-    /// Refused calls, of those that contracts and the market leave, that come back later.
+    /// Refused calls that come back in a later epoch, before the market.
     pub returned_calls: f64,
     /// On-demand GPU-hours bought.
     pub on_demand_gpu_hours: f64,

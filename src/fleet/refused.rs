@@ -110,9 +110,18 @@ pub(super) struct Shortage {
     pub asked: Vec<f64>,
     /// What of it and of what came back is refused.
     pub refused: Vec<f64>,
+    /// What of that does not come back.
+    pub lost: Vec<f64>,
+    /// What own capacity alone would have refused, on its way back.
+    own_returns: Returns,
+    /// What own capacity and contracts refuse, on its way back.
     pub returns: Returns,
     /// What of the calls that came back is not served yet.
     late: Vec<f64>,
+    /// Whether `late` holds anything of an epoch before.
+    stale: bool,
+    /// Free GPUs of own capacity alone.
+    pub free: Vec<f64>,
     scratch: Vec<f64>,
 }
 
@@ -122,8 +131,12 @@ impl Shortage {
         Self {
             asked: none.clone(),
             refused: none.clone(),
+            lost: none.clone(),
+            own_returns: Returns::new(world),
             returns: Returns::new(world),
             late: none.clone(),
+            stale: false,
+            free: vec![0.0; world.pools.len()],
             scratch: none,
         }
     }
@@ -142,17 +155,46 @@ impl Shortage {
         dispatch.wait();
     }
 
-    /// Shares out what is `left` of what is asked and of what came back; leaves what is refused.
-    /// Returns the calls per second that the smaller model answers.
-    pub fn settle(&mut self, world: &World, left: &[f64]) -> f64 {
-        let mut degraded = 0.0;
-        for (index, class) in world.classes.iter().enumerate() {
-            let asked = self.asked[index] + self.returns.now[index];
-            let fate = world.policies[class.workload].settle(asked, left[index] + self.late[index]);
-            self.refused[index] = fate.refused;
-            degraded += fate.degraded;
+    /// Shares out what own capacity alone leaves of what is asked, `left`, and of what it would
+    /// have refused before; sends that back on its own way. What training lends is not for it.
+    pub fn settle_own(
+        &mut self,
+        world: &World,
+        epoch: usize,
+        dispatch: &Dispatch,
+        merit: [&Merit; 2],
+    ) {
+        self.free.copy_from_slice(&dispatch.free);
+        self.scratch.copy_from_slice(&self.own_returns.now);
+        for list in merit {
+            list.take(&mut self.free, &mut self.scratch);
         }
-        degraded
+        for (index, class) in world.classes.iter().enumerate() {
+            let policy = &world.policies[class.workload];
+            let asked = self.asked[index] + self.own_returns.now[index];
+            let fate = policy.settle(asked, dispatch.residual[index] + self.scratch[index]);
+            self.refused[index] = fate.refused;
+            let back = self.own_returns.send(epoch, index, policy, fate.refused);
+            self.lost[index] = fate.refused - back;
+        }
+    }
+
+    /// Shares out what own capacity and contracts leave of what is asked, `left`, and of what came
+    /// back; sends back what is refused. Returns the calls per second that the smaller model
+    /// answers, and those that will come back.
+    pub fn settle(&mut self, world: &World, epoch: usize, left: &[f64]) -> (f64, f64) {
+        let (mut degraded, mut returned) = (0.0, 0.0);
+        for (index, class) in world.classes.iter().enumerate() {
+            let policy = &world.policies[class.workload];
+            let asked = self.asked[index] + self.returns.now[index];
+            let fate = policy.settle(asked, left[index] + self.late[index]);
+            let back = self.returns.send(epoch, index, policy, fate.refused);
+            self.refused[index] = fate.refused;
+            self.lost[index] = fate.refused - back;
+            degraded += fate.degraded;
+            returned += back;
+        }
+        (degraded, returned)
     }
 
     /// What GPUs must be added for, of what is `left` of what is asked for the first time.
@@ -164,21 +206,13 @@ impl Shortage {
         &self.scratch
     }
 
-    /// Sends back what is refused in an epoch, by the policy of its workload. Returns the calls
-    /// per second that will come.
-    pub fn send_back(&mut self, world: &World, epoch: usize) -> f64 {
-        let mut back = 0.0;
-        for (index, class) in world.classes.iter().enumerate() {
-            let policy = &world.policies[class.workload];
-            back += self.returns.send(epoch, index, policy, self.refused[index]);
-        }
-        back
-    }
-
     /// Begins an epoch. Returns whether refused calls come back in it.
     pub fn begin(&mut self, epoch: usize) -> bool {
-        let any = self.returns.begin(epoch);
-        self.late.copy_from_slice(&self.returns.now);
+        let any = self.own_returns.begin(epoch) | self.returns.begin(epoch);
+        if any | self.stale {
+            self.late.copy_from_slice(&self.returns.now);
+            self.stale = any;
+        }
         any
     }
 }

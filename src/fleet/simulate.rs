@@ -323,12 +323,12 @@ fn serve_short(
     let (tally, residuals) = (&mut outcome.years[at.year], &mut outcome.residuals);
     let [own, _] = at.spare(dispatch, &levels.live_worth);
     residuals.own.push(if short { required(at, shortage, &dispatch.residual) } else { -own });
+    shortage.settle_own(world, at.epoch, dispatch, [&levels.merit[0], &levels.merit[1]]);
+    let free = &shortage.free[..world.own_pools];
+    residuals.own_spare.push(weighted(free, &levels.deferrable_worth[..world.own_pools]));
+    record_unserved(at, &shortage.lost, &mut tally.own);
+    outcome.measures.own.record(world, [&shortage.refused, &shortage.lost], at.short());
     shortage.serve_returns(dispatch, [&levels.merit[0], &levels.merit[1]]);
-    let [own_later, _] = at.spare(dispatch, &levels.deferrable_worth);
-    residuals.own_spare.push(own_later);
-    shortage.settle(world, &dispatch.residual);
-    record_unserved(at, &shortage.refused, &mut tally.own);
-    outcome.measures.own.record(world, &shortage.refused, at.short());
     let still_short = dispatch.serve(&levels.merit[3]);
     let [_, contracts] = at.spare(dispatch, &levels.live_worth);
     residuals.with_contracts.push(if still_short {
@@ -337,13 +337,14 @@ fn serve_short(
         -(own + contracts)
     });
     shortage.serve_returns(dispatch, [&levels.merit[3]]);
-    let [_, contracts_later] = at.spare(dispatch, &levels.deferrable_worth);
+    let [own_later, contracts_later] = at.spare(dispatch, &levels.deferrable_worth);
     residuals.spare_with_contracts.push(own_later + contracts_later);
-    tally.degraded_calls += shortage.settle(world, &dispatch.residual) * world.epoch_s as f64;
-    record_unserved(at, &shortage.refused, &mut tally.with_contracts);
-    outcome.measures.with_contracts.record(world, &shortage.refused, at.short());
-    buy_on_demand(at, &mut shortage.refused, tally);
-    tally.returned_calls += shortage.send_back(world, at.epoch) * world.epoch_s as f64;
+    let (degraded, returned) = shortage.settle(world, at.epoch, &dispatch.residual);
+    tally.degraded_calls += degraded * world.epoch_s as f64;
+    tally.returned_calls += returned * world.epoch_s as f64;
+    record_unserved(at, &shortage.lost, &mut tally.with_contracts);
+    outcome.measures.with_contracts.record(world, [&shortage.refused, &shortage.lost], at.short());
+    buy_on_demand(at, &shortage.refused, tally);
 }
 
 /// The smallest candidate block that would serve what is left, the smaller model doing what it may.
@@ -353,13 +354,14 @@ fn required(at: At<'_>, shortage: &mut Shortage, residual: &[f64]) -> f64 {
     required_block(&world.classes, missing, levels.candidate_cost, &world.candidate_weights)
 }
 
-fn record_unserved(at: At<'_>, refused: &[f64], to: &mut Unserved) {
-    if refused.iter().all(|calls| *calls <= 0.0) {
+/// Books what is `lost` of each class, calls per second; none is none.
+fn record_unserved(at: At<'_>, lost: &[f64], to: &mut Unserved) {
+    if lost.iter().all(|calls| *calls <= 0.0) {
         return;
     }
     to.short_epochs += 1;
     let seconds = at.world.epoch_s as f64;
-    for (class, left) in at.world.classes.iter().zip(refused) {
+    for (class, left) in at.world.classes.iter().zip(lost) {
         let calls = left * seconds;
         to.calls += calls;
         to.output_tokens += calls * at.levels.output_tokens[class.workload];
@@ -367,8 +369,8 @@ fn record_unserved(at: At<'_>, refused: &[f64], to: &mut Unserved) {
     }
 }
 
-/// Buys GPUs for what is still refused, up to the limit of the market, and takes it off.
-fn buy_on_demand(at: At<'_>, refused: &mut [f64], tally: &mut YearTally) {
+/// Buys GPUs for what is refused, up to the limit of the market.
+fn buy_on_demand(at: At<'_>, refused: &[f64], tally: &mut YearTally) {
     let At { world, levels, .. } = at;
     let Some(market) = &world.on_demand else { return };
     let mut left = market.limit;
@@ -377,7 +379,6 @@ fn buy_on_demand(at: At<'_>, refused: &mut [f64], tally: &mut YearTally) {
         if market.reach[index] && rate > 0.0 {
             let gpus = (refused[index] / rate).min(left);
             left -= gpus;
-            refused[index] = (refused[index] - gpus * rate).max(0.0);
         }
     }
     tally.on_demand_gpu_hours += (market.limit - left) * world.epoch_hours();

@@ -74,12 +74,25 @@ pub(super) fn policies(scenario: &Scenario, draw: Draw<'_>, calendar: &Calendar)
         }
         if let Some(retries) = &workload.retries {
             let share = format!("workloads/{name}/retries/share");
-            policy.returning = draw.value(&share, &retries.share).0;
+            let share = draw.value(&share, &retries.share).0;
+            let epochs = retries.after.0 / calendar.epoch_s as f64;
+            policy.returning = crossing(share, epochs);
             policy.returns_after = calendar.epochs_until(retries.after);
         }
         policy
     };
     scenario.workloads.iter().map(policy).collect()
+}
+
+/// Share of the calls refused in an epoch that come back in a later one, when a `share` of those
+/// refused asks again after `epochs` epochs. In less than one most of them ask, and are refused
+/// again, in the same epoch: after `k` refusals `share^k` are left, and what is refused in the last
+/// part of the epoch crosses its end.
+fn crossing(share: f64, epochs: f64) -> f64 {
+    if epochs >= 1.0 {
+        return share;
+    }
+    share * epochs * (1.0 - libm::pow(share, 1.0 / epochs)) / (1.0 - share)
 }
 
 /// The on-demand market of a world.
@@ -148,4 +161,18 @@ pub(super) fn merit(
         lists.push(merit);
     }
     lists
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn calls_that_come_back_soon_cross_the_end_of_their_epoch_once() {
+        // Six tenths come back after a third of an epoch. Of 9 refused, 3 in each third: those of
+        // the last third are 3 new ones, 1.8 of the second and 1.08 of the first; 0.6 of them cross.
+        let by_hand = 0.6 * (3.0 + 1.8 + 1.08) / 9.0;
+        assert!((crossing(0.6, 1.0 / 3.0) - by_hand).abs() < 1e-12);
+        assert_eq!((crossing(0.6, 1.0), crossing(0.6, 4.0), crossing(0.0, 0.1)), (0.6, 0.6, 0.0));
+    }
 }
