@@ -8,8 +8,8 @@ use sparkgap::rng::StreamKey;
 use sparkgap::scenario::{Level, Load, System};
 
 /// 10 GPUs of our own, and 6 of training that are borrowed for at most `borrow_epochs` in a year.
-/// A call per second takes one GPU. In the first hour all of our own load the model, half of the
-/// second is lost for that; what follows is hours 0 to 5 of the tests.
+/// A call per second takes one GPU. In the first hour all of our own have their model; what
+/// follows the second is hours 0 to 5 of the tests.
 fn world(borrow_epochs: u64) -> World {
     let mut world = World::of_system(&System {
         name: "borrowing".to_owned(),
@@ -49,11 +49,11 @@ fn borrowed_gpus_load_as_they_come_and_go_back() {
     // Hour 1: 4 are left, half of 6 GPUs' time serves 3. Hour 2: 6 are left; the 3 that served and
     // half of the other 3 make 4.5. Hour 3: 10 are left, 4.5 and 0.75 serve. Hour 4: none is
     // needed, all go back. Hour 5: 3 are left, 3 are served.
-    assert_eq!(outcome.residuals.own, [0.0, -5.0, -2.0, 1.0, 1.5, 4.75, -1.0, 0.0]);
+    assert_eq!(outcome.residuals.own, [0.0, -10.0, -2.0, 1.0, 1.5, 4.75, -1.0, 0.0]);
     assert_eq!(outcome.years[0].borrowed_gpu_hours, 3.0 + 4.5 + 5.25 + 3.0);
     assert_eq!(outcome.years[0].own.short_epochs, 3);
     // What may be borrowed is neither spare nor own capacity.
-    assert_eq!(outcome.residuals.own_spare, [0.0, 5.0, 2.0, 0.0, 0.0, 0.0, 1.0, 0.0]);
+    assert_eq!(outcome.residuals.own_spare, [0.0, 10.0, 2.0, 0.0, 0.0, 0.0, 1.0, 0.0]);
     assert_eq!(outcome.years[0].own_capacity, 80.0);
     assert_eq!(outcome.quarters[0].supply, [80.0]);
 }
@@ -61,7 +61,7 @@ fn borrowed_gpus_load_as_they_come_and_go_back() {
 #[test]
 fn offered_is_served_borrowed_or_unserved() {
     let without = run(&world(0));
-    assert_eq!(without.residuals.own, [0.0, -5.0, -2.0, 4.0, 6.0, 10.0, -1.0, 3.0]);
+    assert_eq!(without.residuals.own, [0.0, -10.0, -2.0, 4.0, 6.0, 10.0, -1.0, 3.0]);
     for epochs in 0..7 {
         let year = &run(&world(epochs)).years[0];
         let unserved = without.years[0].own.reference_gpu_hours;
@@ -72,7 +72,7 @@ fn offered_is_served_borrowed_or_unserved() {
 #[test]
 fn the_hours_of_a_year_are_spent_as_they_come_and_return_with_the_next() {
     // Two epochs a year: hours 1 and 2.
-    assert_eq!(run(&world(2)).residuals.own, [0.0, -5.0, -2.0, 1.0, 1.5, 10.0, -1.0, 3.0]);
+    assert_eq!(run(&world(2)).residuals.own, [0.0, -10.0, -2.0, 1.0, 1.5, 10.0, -1.0, 3.0]);
     // One a year, and a new year with hour 3: hours 1 and 3.
     let mut two_years = world(1);
     two_years.spans = vec![
@@ -96,7 +96,7 @@ fn the_hours_of_a_year_are_spent_as_they_come_and_return_with_the_next() {
     let merit = two_years.merit[0].clone();
     two_years.merit.push(merit);
     let outcome = run(&two_years);
-    assert_eq!(outcome.residuals.own, [0.0, -5.0, -2.0, 1.0, 6.0, 7.0, -1.0, 3.0]);
+    assert_eq!(outcome.residuals.own, [0.0, -10.0, -2.0, 1.0, 6.0, 7.0, -1.0, 3.0]);
     let borrowed = outcome.years.iter().map(|year| year.borrowed_gpu_hours);
     assert_eq!(borrowed.collect::<Vec<f64>>(), [3.0, 3.0]);
 }
@@ -106,12 +106,12 @@ fn training_lends_before_contracts_serve() {
     let mut world = world(10);
     add(&mut world, PoolKind::Contract(0), 5.0, 3);
     let outcome = run(&world);
-    assert_eq!(outcome.residuals.own, [0.0, -5.0, -2.0, 1.0, 1.5, 4.75, -1.0, 0.0]);
+    assert_eq!(outcome.residuals.own, [0.0, -10.0, -2.0, 1.0, 1.5, 4.75, -1.0, 0.0]);
     // The contract has 5 and serves the 1, 1.5 and 4.75 that are left after training; half of
     // the 1, 0.5 and 3.25 that come to load is lost an hour later: 4, 3, 0, 3.375 + 1 are spare.
     assert_eq!(
         outcome.residuals.with_contracts,
-        [-5.0, -10.0, -7.0, -4.0, -3.0, 0.0, -4.375, -5.0]
+        [-5.0, -15.0, -7.0, -4.0, -3.0, 0.0, -4.375, -5.0]
     );
     assert_eq!(outcome.years[0].with_contracts.short_epochs, 0);
 }

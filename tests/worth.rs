@@ -76,11 +76,19 @@ fn the_trace_holds_the_bracket() {
             assert!(high - low <= 3e-4 * high, "{low} {high}");
         }
         assert!(year.carried_with[1] >= year.carried_without[0], "{year:?}");
-        // Beside its EFC the criterion holds without it, and just beside less it need not.
-        let beside = worth.trace.iter().filter(|t| t.year == year.year && t.block_gpus != 0.0);
-        let mut blocks: Vec<(f64, f64)> = beside.map(|t| (t.block_gpus, t.lole)).collect();
-        blocks.sort_by(|a, b| a.0.total_cmp(&b.0));
-        assert!(blocks.windows(2).all(|pair| pair[1].1 <= pair[0].1), "{blocks:?}");
+        // The gap is the block at which the criterion holds, on either side; a GPU less is too
+        // little. EFC is the distance of the two.
+        let sides = [true, false].map(|side| {
+            let mut of_side = worth
+                .trace
+                .iter()
+                .filter(|t| t.year == year.year && t.with_source == side && t.block_gpus != 0.0);
+            let (less, gap) = (of_side.next().expect("less"), of_side.next().expect("the gap"));
+            assert!(of_side.next().is_none() && less.block_gpus == gap.block_gpus - 1.0);
+            assert!(gap.lole <= allowed && less.lole > allowed, "{less:?} {gap:?}");
+            gap.block_gpus
+        });
+        assert!((year.efc_mean.mean - (sides[1] - sides[0])).abs() < 1e-6, "{year:?}");
     }
 }
 

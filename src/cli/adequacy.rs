@@ -96,8 +96,9 @@ fn too_large(network: &Network) -> Failure {
     let name = &network.name;
     Failure::Usage(match network.areas.len() {
         1 => format!(
-            "{name} has more than {MOST_CAPACITIES} distinct sums of capacities: simulate it, or \
-             round its capacities to a common step"
+            "{name} has more than {MOST_CAPACITIES} distinct sums of capacities, sixteen times as \
+             many in all hours, or too many units to add up: simulate it, or round its capacities \
+             to a common step"
         ),
         _ => format!(
             "{name} has more than {MOST_JOINT_STATES} joint states of its areas and links in an \

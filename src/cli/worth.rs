@@ -39,6 +39,11 @@ pub(super) fn value(arguments: &WorthArguments) -> Result<(), Failure> {
         let help = known_names(&arguments.of, known.iter().map(String::as_str));
         return Err(Failure::Usage(format!("{message}; {help}")));
     }
+    if scenario.sites.contains_key(&arguments.of) && scenario.contracts.contains_key(&arguments.of)
+    {
+        let message = "is the name of a site and of a contract; name one of its pools";
+        return Err(Failure::Usage(format!("--of: `{}` {message}", arguments.of)));
+    }
     let stop = watch_interrupt(Failure::Interrupted);
     use_threads(run.threads)?;
     let table = serving(&run, &scenario, stop)?;

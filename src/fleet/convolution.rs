@@ -10,6 +10,10 @@ use crate::scenario::{Level, System, Units};
 
 /// Distinct capacities that a system may have at most.
 pub const MOST_CAPACITIES: usize = 1 << 20;
+/// Distinct capacities of all hours and areas that are kept at most.
+pub(super) const MOST_KEPT: usize = 16 * MOST_CAPACITIES;
+/// Sums that the law of an hour may take: many units of one kind are slow before they are large.
+const MOST_STEPS: usize = 1 << 30;
 /// Capacities that differ by this share of the largest are one: sums in another order.
 pub(super) const SAME: f64 = 1e-12;
 
@@ -99,6 +103,8 @@ pub struct ExactSystem {
     /// The law of each hour, or one for all.
     laws: Vec<Available>,
     load: Vec<f64>,
+    /// Firm capacity of each hour that is not in the laws.
+    offset: Vec<f64>,
     /// The hour of largest load of each day.
     peaks: Vec<usize>,
 }
@@ -110,13 +116,15 @@ impl ExactSystem {
     pub fn new(system: &System) -> Option<Self> {
         let load = system.hourly_load();
         let hourly = |level: &Level| matches!(level, Level::Hourly(_));
-        let moves =
-            hourly(&system.firm) || system.units.values().any(|units| hourly(&units.capacity));
+        // Firm capacity by the hour is taken off the load: then the law of the units is one.
+        let none = Level::Constant(0.0);
+        let moves = system.units.values().any(|units| hourly(&units.capacity));
+        let firm = if hourly(&system.firm) { &none } else { &system.firm };
         let (mut laws, mut kept) = (Vec::new(), 0);
         for hour in 0..if moves { load.len() } else { 1 } {
-            laws.push(available(&system.units, &system.firm, hour)?);
+            laws.push(available(&system.units, firm, hour)?);
             kept += laws[hour].capacities.len();
-            if kept > 16 * MOST_CAPACITIES {
+            if kept > MOST_KEPT {
                 return None;
             }
         }
@@ -124,14 +132,16 @@ impl ExactSystem {
             (0..day.len()).rev().max_by(|a, b| day[*a].total_cmp(&day[*b])).unwrap_or(0)
         };
         let peaks = load.chunks(24).enumerate().map(|(day, loads)| 24 * day + peak(loads));
-        Some(Self { laws, peaks: peaks.collect(), load })
+        let offset = |hour: usize| if hourly(&system.firm) { system.firm.at(hour) } else { 0.0 };
+        let offset = (0..load.len()).map(offset).collect();
+        Some(Self { laws, peaks: peaks.collect(), load, offset })
     }
 
     /// Probability of loss of load in an hour and what is missing in the mean, with so much more
     /// firm capacity.
     fn risk(&self, hour: usize, more: f64) -> (f64, f64) {
         let law = if self.laws.len() == 1 { &self.laws[0] } else { &self.laws[hour] };
-        law.risk(self.load[hour] - more)
+        law.risk(self.load[hour] - self.offset[hour] - more)
     }
 
     /// Expected hours of loss of load, days by their largest load, or load that is not covered,
@@ -188,11 +198,13 @@ pub(super) fn available(
     hour: usize,
 ) -> Option<Available> {
     let mut law = Available::firm(firm.at(hour));
+    let mut steps = 0;
     for units in units.values() {
         let (capacity, down) = (units.capacity.at(hour), units.failures.unavailability());
         for _ in 0..units.count {
             law = law.with(capacity, down);
-            if law.capacities.len() > MOST_CAPACITIES {
+            steps += law.capacities.len();
+            if law.capacities.len() > MOST_CAPACITIES || steps > MOST_STEPS {
                 return None;
             }
         }

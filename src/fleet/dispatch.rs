@@ -1,7 +1,7 @@
-//! Who is served by what in one epoch: merit order over pools, and the smallest candidate block
-//! that would serve the rest.
+//! Who is served by what in one epoch: merit order over pools. What block would serve the rest is
+//! in [`super::block`].
 
-use super::world::{Class, World};
+use super::world::World;
 
 /// One entry of a merit list.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -92,8 +92,10 @@ pub(super) struct Dispatch {
     used: Vec<f64>,
     /// GPUs by pool and workload that hold the workload's model.
     pub loaded: Vec<f64>,
-    /// GPUs of each pool lost to reloading in the next epoch.
+    /// GPU-epochs of each pool that reloading still takes.
     pub lost: Vec<f64>,
+    /// GPUs of each pool that are reloading: as many are lost at a time.
+    reloading: Vec<f64>,
     /// Pools that served something in this epoch.
     touched: Marks,
     /// Whether some borrowed GPUs hold a model.
@@ -113,6 +115,7 @@ impl Dispatch {
             used: vec![0.0; cells],
             loaded: vec![0.0; cells],
             lost: vec![0.0; pools],
+            reloading: vec![0.0; pools],
             touched: Marks::none(pools),
             lent: false,
             epochs_left: vec![0; world.sites.len()],
@@ -129,9 +132,11 @@ impl Dispatch {
     /// Begins an epoch, with what is asked for in `residual`: all usable GPUs are free but those
     /// that are loading a model.
     pub fn begin(&mut self, usable: &[f64]) {
-        for ((free, usable), lost) in self.free.iter_mut().zip(usable).zip(&mut self.lost) {
-            *free = (usable - *lost).max(0.0);
-            *lost = 0.0;
+        let pools = self.free.iter_mut().zip(usable).zip(&mut self.lost).zip(&self.reloading);
+        for (((free, usable), lost), reloading) in pools {
+            let taken = lost.min(*reloading);
+            *free = (usable - taken).max(0.0);
+            *lost -= taken;
         }
         self.wait();
     }
@@ -289,64 +294,18 @@ impl Dispatch {
                 *held = if now >= held { *now } else { now + (*held - now) * keep };
             }
         }
-        self.lost[pool] = moved * share;
+        // A reload of more than an epoch goes on in the next ones.
+        let still = if self.lost[pool] > 0.0 { self.reloading[pool] } else { 0.0 };
+        self.reloading[pool] = still + moved;
+        self.lost[pool] += moved * share;
         used.fill(0.0);
     }
-}
-
-/// The smallest candidate block, in GPUs, that serves every residual. With regions it is Hall's
-/// condition: for every set of candidate regions, the work that may go nowhere else must fit into
-/// the block's part there. Infinite where some work cannot be served by the candidate at all.
-pub(super) fn required_block(
-    classes: &[Class],
-    residual: &[f64],
-    cost: &[f64],
-    weights: &[f64],
-) -> f64 {
-    let sets = 1usize << weights.len();
-    let mut by_reach = [0.0; 256];
-    for (class, left) in classes.iter().zip(residual) {
-        if *left > 0.0 {
-            let gpus = left * cost[class.workload];
-            if class.candidate_reach == 0 || !gpus.is_finite() {
-                return f64::INFINITY;
-            }
-            by_reach[class.candidate_reach as usize] += gpus;
-        }
-    }
-    let mut block: f64 = 0.0;
-    for set in 1..sets {
-        let inside = (1..sets).filter(|reach| reach & !set == 0);
-        let work: f64 = inside.map(|reach| by_reach[reach]).sum();
-        let weight: f64 =
-            (0..weights.len()).filter(|region| set >> region & 1 == 1).map(|r| weights[r]).sum();
-        if work > 0.0 {
-            block = block.max(work / weight);
-        }
-    }
-    block
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fleet::world::SiteLaw;
-
-    fn class(candidate_reach: u32) -> Class {
-        Class { region: 0, workload: 0, curve: 0, candidate_reach }
-    }
-
-    #[test]
-    fn a_block_must_fit_the_work_that_can_go_nowhere_else() {
-        // Two candidate regions with 3/4 and 1/4 of the block. 30 units may go anywhere, 20 only
-        // to the small region: 20 / (1/4) = 80 binds over 50 / 1.
-        let classes = [class(0b11), class(0b10)];
-        let block = required_block(&classes, &[30.0, 20.0], &[1.0], &[0.75, 0.25]);
-        assert_eq!(block, 80.0);
-        assert_eq!(required_block(&classes, &[30.0, 5.0], &[1.0], &[0.75, 0.25]), 35.0);
-        assert_eq!(required_block(&[class(0)], &[1.0], &[1.0], &[1.0]), f64::INFINITY);
-        assert_eq!(required_block(&[class(0)], &[0.0], &[1.0], &[1.0]), 0.0);
-    }
+    use crate::fleet::world::{Class, SiteLaw};
 
     /// Two regions with a pool each and two workloads, by hand.
     fn two_pools() -> World {
@@ -443,6 +402,28 @@ mod tests {
         assert_eq!(epoch([16.0, 0.0, 0.0, 0.0]), 4.0);
         assert_eq!(epoch([8.0, 0.0, 6.0, 0.0]), 3.0);
         assert_eq!(epoch([8.0, 0.0, 6.0, 0.0]), 0.0);
+    }
+
+    #[test]
+    fn a_reload_of_more_than_an_epoch_goes_on() {
+        let world = two_pools();
+        let rates = [2.0, 1.0, 4.0, 1.0];
+        let local = Merit::new(&world, &[vec![0], vec![1], vec![0], vec![1]], &rates, |_| true);
+        let mut dispatch = Dispatch::new(&world);
+        let mut free = |residual: [f64; 4], share: f64| {
+            dispatch.residual = residual.to_vec();
+            dispatch.begin(&[10.0, 10.0]);
+            let free = dispatch.free[0];
+            dispatch.serve(&local);
+            dispatch.reload(&world, share);
+            free
+        };
+        // All ten load workload 0 at once. Then five change hands and take two and a half epochs.
+        assert_eq!(free([20.0, 0.0, 0.0, 0.0], 0.0), 10.0);
+        assert_eq!(free([10.0, 0.0, 5.0, 0.0], 2.5), 10.0);
+        let nothing = [0.0; 4];
+        let later = [0, 1, 2, 3].map(|_| free(nothing, 2.5));
+        assert_eq!(later, [5.0, 5.0, 7.5, 10.0]);
     }
 
     #[test]

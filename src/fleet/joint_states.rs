@@ -2,7 +2,7 @@
 //! links that may fail, against the loads of an hour. Nothing is drawn. The law of one area comes
 //! from [`super::convolution`], who helps whom from [`super::mutual_help`].
 
-use super::convolution::{Available, SAME, available};
+use super::convolution::{Available, MOST_KEPT, SAME, available};
 use super::mutual_help::{AreaHour, Ends};
 use crate::scenario::{Level, Network};
 
@@ -50,14 +50,22 @@ impl JointStates {
         let hourly = |level: &Level| matches!(level, Level::Hourly(_));
         let loads: Vec<Vec<f64>> = network.areas.values().map(|area| area.load.hours()).collect();
         let hours = loads.first().map_or(0, Vec::len);
-        let mut laws = Vec::new();
+        let (mut laws, mut kept) = (Vec::new(), 0);
         let mut moves = false;
         for area in network.areas.values() {
             let moving =
                 hourly(&area.firm) || area.units.values().any(|units| hourly(&units.capacity));
             moves |= moving;
-            let of = |hour| available(&area.units, &area.firm, hour);
-            laws.push((0..if moving { hours } else { 1 }).map(of).collect::<Option<Vec<_>>>()?);
+            let mut of_area = Vec::new();
+            for hour in 0..if moving { hours } else { 1 } {
+                let law = available(&area.units, &area.firm, hour)?;
+                kept += law.capacities.len();
+                if kept > MOST_KEPT {
+                    return None;
+                }
+                of_area.push(law);
+            }
+            laws.push(of_area);
         }
         let number = |area: &String| network.areas.keys().position(|name| name == area);
         let (mut ends, mut links) = (Vec::new(), Vec::new());

@@ -61,7 +61,7 @@ pub struct Shortfall {
     pub short_epochs: u64,
     /// Days (UTC) with such an epoch.
     pub short_days: u64,
-    /// Runs of such epochs that begin in the year.
+    /// Runs of such epochs; one over New Year is one in both years.
     pub events: u64,
     /// Unserved engine calls.
     pub calls: f64,
@@ -69,7 +69,7 @@ pub struct Shortfall {
     pub output_tokens: f64,
     /// Unserved work, reference GPU-hours.
     pub reference_gpu_hours: f64,
-    /// Epochs of the longest event that begins in the year, whole even where it ends in the next.
+    /// Epochs in the year of its longest event.
     pub longest_epochs: u64,
     /// Largest shortfall of an epoch, reference GPUs.
     pub deepest: f64,
@@ -190,7 +190,8 @@ impl Shortfalls {
             run.day = day;
             short.short_days += 1;
         }
-        if run.next != epoch {
+        // Each calendar year stands for itself: an event over New Year is one in both.
+        if run.next != epoch || run.year != year {
             short.events += 1;
             (run.length, run.year) = (0, year);
         }

@@ -6,6 +6,7 @@
 //! cost live on other floors.
 
 mod backlog;
+mod block;
 mod changes;
 mod convolution;
 mod dispatch;

@@ -1,7 +1,8 @@
 //! The epoch loop: see what is usable and what is asked, dispatch, record.
 
 use super::backlog::Backlog;
-use super::dispatch::{Dispatch, Merit, required_block};
+use super::block::required_block;
+use super::dispatch::{Dispatch, Merit};
 use super::measures::{Measures, ShortEpoch};
 use super::outcome::{Outcome, QuarterTally, Unserved, YearTally};
 use super::peak_loss::{PeakMonth, Peaks};
@@ -146,7 +147,9 @@ pub fn simulate(world: &World, key: StreamKey) -> Outcome {
             let at = At { world, levels: &levels, epoch, year: span.year };
             serve_epoch(at, &mut dispatch, &mut shortage, &mut outcome);
             defer(at, &mut arrivals, &mut backlog, &mut outcome);
-            dispatch.reload(world, world.reload_share);
+            // What stands as the horizon begins has its models: the first epoch loads none.
+            let share = if epoch == 0 { 0.0 } else { world.reload_share };
+            dispatch.reload(world, share);
         }
         let tally = &mut outcome.years[span.year];
         tally.offered_calls += calls * world.epoch_s as f64;

@@ -51,6 +51,9 @@ enum Form {
     Stepped,
 }
 
+/// Failures and repairs of trays after which a drained rack is given up on and comes back.
+const MOST_REPAIRS: u32 = 20_000;
+
 /// What a transition asks the simulation to do.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Consequence {
@@ -267,7 +270,12 @@ fn state_at(tray: &TrayLaw, u: f64) -> usize {
 /// Seconds until every tray of a drained rack is repaired, other trays failing meanwhile.
 fn time_to_repair(tray: &TrayLaw, mut down: u32, random: &mut ChaCha8Rng) -> f64 {
     let mut elapsed = 0.0;
-    while down > 0 {
+    // Trays that fail faster than they are repaired never come back all: then it is out for long,
+    // whatever the number.
+    for _ in 0..MOST_REPAIRS {
+        if down == 0 {
+            break;
+        }
         let fail = f64::from(tray.trays - down) * tray.tray_fail;
         let repair = f64::from(down) * tray.tray_repair;
         elapsed += exponential(random) / (fail + repair);

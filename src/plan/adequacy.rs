@@ -28,7 +28,7 @@ pub struct ScopeAdequacy {
     pub neue_ppm: Estimate,
     /// Mean unserved reference GPU-hours of the worst twentieth of all inner years (CVaR 95 %).
     pub cvar_95: Estimate,
-    /// Hours of the longest event that begins in an inner year; 0 where none does.
+    /// Hours of the longest event of an inner year; 0 where there is none.
     pub longest: Estimate,
     /// The longest of all inner years.
     pub longest_of_all: f64,

@@ -1,5 +1,5 @@
 //! The answer: need, gap, contracts and cost by year, read from the residuals that the fleet
-//! simulation leaves. No simulation here and no output format.
+//! simulation leaves. No output format here; nothing is simulated but the trials of [`worth()`].
 
 mod adequacy;
 mod all_worlds;
@@ -23,4 +23,4 @@ pub use result::{
     AllWorlds, Answer, CandidateFacts, Cost, Eue, Provenance, QuarterResult, ServingBasis, Source,
     SupplyKind, WorldYear, YearResult,
 };
-pub use worth::{NoWorth, Tried, Worth, YearWorth, sources, worth};
+pub use worth::{NoWorth, Trial, Worth, YearWorth, sources, worth};

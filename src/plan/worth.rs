@@ -2,12 +2,13 @@
 //! capability and capacity credit of a site, a pool or a contract, at the criterion.
 //!
 //! Each world is simulated with the source and without it on the same streams. EFC is read from
-//! the two arrays of margins without simulating again; ELCC by bisection on the demand that is
-//! carried (Garver 1966: the load that may be added until the risk is what it was).
+//! the two arrays of margins without simulating again. ELCC is a bisection on the demand that is
+//! carried (Garver 1966: the load that may be added until the risk is what it was): more demand
+//! moves every margin in its own way, so that each trial is simulated.
 
 use serde::Serialize;
 
-use super::need::{Before, allowed_epochs, required_block};
+use super::need::{Before, allowed_epochs, required_block, short_epochs};
 use super::result::Provenance;
 use crate::fleet::{Outcome, Residuals, ServingRate, World, simulate};
 use crate::rng::StreamKey;
@@ -20,8 +21,9 @@ const NARROW: f64 = 2e-4;
 /// Most and least demand that is tried, as a multiple of the scenario's.
 const MOST: f64 = 1024.0;
 const LEAST: f64 = 1.0 / 1024.0;
-/// Trial blocks of the trace, as shares of the EFC.
-const BLOCKS: [f64; 6] = [0.0, 0.25, 0.5, 0.75, 1.0, 1.25];
+/// How much smaller than the gap the other block of the trace is, GPUs: the block that is too
+/// small.
+const BESIDE: f64 = 1.0;
 
 /// What a source is worth, year by year.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -37,7 +39,7 @@ pub struct Worth {
     /// By calendar year.
     pub years: Vec<YearWorth>,
     /// How the values of world 0 were found.
-    pub trace: Vec<Tried>,
+    pub trace: Vec<Trial>,
 }
 
 /// What a source is worth in one calendar year. Spreads are over worlds; means have the standard
@@ -74,14 +76,14 @@ pub struct YearWorth {
 
 /// One trial of the search in world 0.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub struct Tried {
+pub struct Trial {
     /// Calendar year.
     pub year: u16,
     /// Whether the source stands.
     pub with_source: bool,
     /// Demand, as a multiple of the scenario's.
     pub demand: f64,
-    /// Firm candidate block beside it, GPUs.
+    /// Firm candidate block beside it, GPUs: the gap and a GPU less; negative is taken away.
     pub block_gpus: f64,
     /// Interactive LOLE, h/yr, mean over the inner samples.
     pub lole: f64,
@@ -180,10 +182,13 @@ fn year_worth(year: u16, values: &[Value]) -> YearWorth {
         nameplate_gpus: Spread::of(&all(|value| value.nameplate)),
         efc_gpus: Spread::of(&all(|value| value.efc)),
         efc_mean: Estimate::of(&all(|value| value.efc)),
-        efc_credit: ratio(&all(|value| value.efc), &all(|value| value.nameplate)),
+        efc_credit: Estimate::of_ratio(&all(|value| value.efc), &all(|value| value.nameplate)),
         elcc_reference_gpus: Spread::of(&all(|value| value.elcc)),
         elcc_mean: Estimate::of(&all(|value| value.elcc)),
-        elcc_credit: ratio(&all(|value| value.elcc), &all(|value| value.nameplate_reference)),
+        elcc_credit: Estimate::of_ratio(
+            &all(|value| value.elcc),
+            &all(|value| value.nameplate_reference),
+        ),
         carried_with: [median(|value| value.carried[0][0]), median(|value| value.carried[0][1])],
         carried_without: [median(|value| value.carried[1][0]), median(|value| value.carried[1][1])],
         lole_with: Estimate::of(&all(|value| value.lole[0])),
@@ -191,20 +196,8 @@ fn year_worth(year: u16, values: &[Value]) -> YearWorth {
     }
 }
 
-/// Ratio of two means over the same worlds, with the standard error of a ratio estimator (Cochran,
-/// Sampling Techniques, chapter 6); 0 where the second mean is 0.
-fn ratio(over: &[f64], under: &[f64]) -> Estimate {
-    let mean = Estimate::of(under).mean;
-    if mean <= 0.0 {
-        return Estimate::default();
-    }
-    let ratio = Estimate::of(over).mean / mean;
-    let rest: Vec<f64> = over.iter().zip(under).map(|(over, under)| over - ratio * under).collect();
-    Estimate { mean: ratio, standard_error: Estimate::of(&rest).standard_error / mean }
-}
-
 /// The values of one world by year, and how they were found.
-fn value(scenario: &Scenario, run: &WorldRun, pools: &[usize]) -> (Vec<Value>, Vec<Tried>) {
+fn value(scenario: &Scenario, run: &WorldRun, pools: &[usize]) -> (Vec<Value>, Vec<Trial>) {
     let world = &run.drawn.world;
     let mut without = world.clone();
     without.changes.retain(|change| !pools.contains(&change.pool));
@@ -237,7 +230,8 @@ fn value(scenario: &Scenario, run: &WorldRun, pools: &[usize]) -> (Vec<Value>, V
             [low, high] if high.is_finite() => f64::midpoint(low, high),
             [low, _] => low,
         };
-        let efc = block(&outcomes) - block(&run.outcomes);
+        let gaps = both.map(|outcomes| block(outcomes));
+        let efc = gaps[1] - gaps[0];
         let value = Value {
             nameplate: nameplate(world, pools, year, &world.candidate_worth),
             nameplate_reference: nameplate(world, pools, year, &world.reference_worth),
@@ -246,17 +240,16 @@ fn value(scenario: &Scenario, run: &WorldRun, pools: &[usize]) -> (Vec<Value>, V
             carried: [carried[0][year], carried[1][year]],
             lole,
         };
-        for part in BLOCKS.iter().filter(|_| efc.is_finite()) {
-            let block_gpus = part * efc;
-            let short: usize = outcomes
-                .iter()
-                .map(|o| &o.residuals.with_contracts[span.first..span.end])
-                .map(|margins| margins.iter().filter(|margin| **margin > block_gpus).count())
-                .sum();
-            let lole = short as f64 / count * hours;
-            let tried =
-                Tried { year: span.year, with_source: false, demand: 1.0, block_gpus, lole };
-            trace.push(tried);
+        for (side, gap) in gaps.into_iter().enumerate().filter(|(_, gap)| gap.is_finite()) {
+            for block_gpus in [gap - BESIDE, gap] {
+                let short = both[side].iter().map(|outcome| {
+                    let margins = &outcome.residuals.with_contracts[span.first..span.end];
+                    short_epochs(margins, outcome.residuals.returns, block_gpus)
+                });
+                let lole = short.sum::<usize>() as f64 / count * hours;
+                let with_source = side == 0;
+                trace.push(Trial { year: span.year, with_source, demand: 1.0, block_gpus, lole });
+            }
         }
         values.push(value);
     }
@@ -296,7 +289,7 @@ fn carried(
     keys: &[StreamKey],
     criterion: &Criterion,
     with_source: bool,
-    trace: &mut Vec<Tried>,
+    trace: &mut Vec<Trial>,
 ) -> Vec<[f64; 2]> {
     let hours = world.epoch_hours();
     let allowed = allowed_epochs(criterion, keys.len(), hours) as u64;
@@ -321,7 +314,7 @@ fn carried(
             }
             let short: u64 =
                 outcomes.iter().map(|o| o.years[year].with_contracts.short_epochs).sum();
-            trace.push(Tried {
+            trace.push(Trial {
                 year: world.years[year].year,
                 with_source,
                 demand: demand[year],

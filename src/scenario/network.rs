@@ -18,6 +18,8 @@ use super::text::ScenarioText;
 
 /// Most areas of a system: subsets and routes are looked at one by one.
 const MOST_AREAS: usize = 64;
+/// Most hours of a period times areas: they are counted one by one.
+const MOST_CELLS: usize = 2_000_000;
 /// Most links of a system.
 const MOST_LINKS: usize = 1_024;
 
@@ -178,6 +180,11 @@ impl Network {
                 let help = "one number for each hour of the period, the same period everywhere";
                 found.push(Finding::new(path.key("load"), message).help(help));
             }
+        }
+        let cells = self.areas.len() * first.map_or(0, |(_, hours)| hours);
+        if cells > MOST_CELLS {
+            let message = format!("{cells} hours in all areas; at most {MOST_CELLS} are legal");
+            found.push(Finding::new(Path::of("areas"), message).help("take a shorter period"));
         }
         if self.links.len() > MOST_LINKS {
             let message = format!("{} links; at most {MOST_LINKS} are legal", self.links.len());

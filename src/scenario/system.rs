@@ -11,6 +11,11 @@ use super::locate::Path;
 use super::network::{Area, Network, text_of};
 use crate::units::Seconds;
 
+/// Most failures and repairs of a group in a second: times between them are whole seconds, 4 %
+/// short in the mean at this rate.
+const MOST_CHANGES: f64 = 0.1;
+/// Repairs below this many seconds leave no memory from hour to hour.
+const FORGOTTEN: f64 = 256.0;
 /// Most hours of a load: a century.
 const LONGEST: usize = 880_000;
 /// Largest number of a level.
@@ -69,6 +74,20 @@ pub enum UnitFailures {
 }
 
 impl UnitFailures {
+    /// Failures and repairs of one unit in a second of the long run; none where its state is drawn
+    /// hour by hour.
+    fn changes_per_second(&self) -> f64 {
+        match self {
+            Self::Times { mtbf, mttr } if mtbf.0 > 0.0 && mttr.0 > FORGOTTEN => {
+                2.0 / (mtbf.0 + mttr.0)
+            }
+            Self::Times { .. } => 0.0,
+            Self::PerHour { failure, repair } => {
+                2.0 * failure * repair / (failure + repair).max(f64::MIN_POSITIVE) / 3_600.0
+            }
+        }
+    }
+
     /// Share of time for which a unit is down (the forced-outage rate).
     #[must_use]
     pub fn unavailability(&self) -> f64 {
@@ -230,6 +249,13 @@ pub(super) fn area_findings(area: &Area, at: &Path, found: &mut Vec<Finding>) ->
             found.push(Finding::new(path.key("count"), message));
         }
         failures(&units.failures, &path.key("failures"), found);
+        let often = f64::from(units.count) * units.failures.changes_per_second();
+        if often > MOST_CHANGES {
+            let message = "the units of this group change too often for its clock of seconds";
+            let parts = (often / MOST_CHANGES).ceil();
+            let help = format!("split it into {parts} groups: units fail on their own anyhow");
+            found.push(Finding::new(path.key("count"), message).help(help));
+        }
     }
     load.len()
 }

@@ -239,7 +239,8 @@ impl<'a> CapacityStudy<'a> {
     }
 
     fn exact_risk(&self, laws: &Laws, measure: RiskMeasure, more: f64) -> Option<f64> {
-        if self.watch.stopped() {
+        // Events need the order of hours, which no law of an hour has.
+        if self.watch.stopped() || measure == RiskMeasure::Lolev {
             return None;
         }
         match laws {

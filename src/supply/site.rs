@@ -164,10 +164,11 @@ impl Site {
         !(self.maintenance_months.is_empty() && self.usable_months.is_empty())
     }
 
-    /// What its capacity is multiplied by in a month, maintenance and power deducted.
+    /// What its capacity is multiplied by in a month: what is not in maintenance, or what power and
+    /// cooling allow where that is less.
     #[must_use]
     pub fn usable(&self, month: usize) -> f64 {
         let allowed = self.usable_months.get(month).map_or(1.0, |share| share.0);
-        (1.0 - self.maintained(month)) * allowed
+        (1.0 - self.maintained(month)).min(allowed)
     }
 }

@@ -188,8 +188,9 @@ fn months_move_maintenance_and_cap_the_capacity() {
         sparkgap::hardware::Failures::Whole { mtbf: Seconds(3.1e10), mttr: Seconds(1.0) };
     let world = central(&scenario);
     let outcome = simulate(&world, StreamKey::inner(1, 0, 0));
-    // 12 factors of 1 on average; July has nine tenths of what is not in maintenance.
-    let spring = [0.96, 0.96, 0.96, 0.96 * 0.9, 0.96];
+    // 12 factors of 1 on average; in July there is power for nine tenths, maintained ones among the
+    // rest.
+    let spring = [0.96, 0.96, 0.96, 0.9, 0.96];
     let shares = [&[1.0, 0.98, 0.98], &spring[..], &[1.0; 4]].concat();
     for quarter in 0..4 {
         let hours = |span: usize| (world.spans[span].end - world.spans[span].first) as f64;

@@ -111,7 +111,8 @@ impl Supply {
     ) {
         let calendar = given.calendar;
         let terms = Terms::new(given, name, contract);
-        if let Some(prepay) = &contract.prepay {
+        // A provider that has failed is neither paid ahead nor pays anything back.
+        if let Some(prepay) = contract.prepay.as_ref().filter(|p| p.signed.0 < terms.fails) {
             self.pay(calendar, prepay.signed, terms.prepaid);
         }
         let mut stands: Vec<(&str, Stand)> = Vec::new();
@@ -120,7 +121,9 @@ impl Supply {
             if let Some(stop) = contract.long_stop.filter(|stop| late > stop.0 as i64) {
                 // The buyer ends it and has back what was prepaid for it.
                 let ended = FleetTime(tranche.on.0 + stop.0 as i64);
-                self.pay(calendar, ended, -terms.prepaid * part_of_value(contract, number));
+                if ended.0 < terms.fails {
+                    self.pay(calendar, ended, -terms.prepaid * part_of_value(contract, number));
+                }
                 continue;
             }
             let (from, to) = (tranche.on.0 + late, contract.end.0 + late);

@@ -170,7 +170,8 @@ mod tests {
     #[test]
     fn calls_that_come_back_soon_cross_the_end_of_their_epoch_once() {
         // Six tenths come back after a third of an epoch. Of 9 refused, 3 in each third: those of
-        // the last third are 3 new ones, 1.8 of the second and 1.08 of the first; 0.6 of them cross.
+        // the last third are 3 new ones, 1.8 of the second and 1.08 of the first. Of them six
+        // tenths cross.
         let by_hand = 0.6 * (3.0 + 1.8 + 1.08) / 9.0;
         assert!((crossing(0.6, 1.0 / 3.0) - by_hand).abs() < 1e-12);
         assert_eq!((crossing(0.6, 1.0), crossing(0.6, 4.0), crossing(0.0, 0.1)), (0.6, 0.6, 0.0));

@@ -3,6 +3,7 @@
 
 use super::{Faults, Path, Scenario, highest, lowest};
 use crate::supply::{Contract, Phase, Ramp, Site};
+use crate::time::FleetTime;
 
 /// Most batches of a phase, and most yearly failures of a provider, that are believed.
 const MOST_BATCHES: u32 = 100;
@@ -18,7 +19,16 @@ pub(super) fn deliveries(scenario: &Scenario, faults: &mut Faults) {
             faults.duration(path.key("burn_in").key("lasts"), burn_in.lasts);
         }
         for (index, phase) in site.phases.iter().enumerate() {
-            batches(faults, &path.key("phases").index(index), phase);
+            let path = path.key("phases").index(index);
+            batches(faults, &path, phase);
+            let date = phase.power.as_ref().map(|power| power.on);
+            let horizon = scenario.horizon;
+            let end = FleetTime::start_of_year(horizon.last_year.saturating_add(1));
+            if let Some(on) = date.filter(|on| *on >= end && !horizon.ignore_later) {
+                let message = format!("{on} lies after the last year, {}", horizon.last_year);
+                let help = "correct the date, or set horizon.ignore_later to true";
+                faults.add(path.key("power").key("on"), message, help);
+            }
         }
     }
 }
@@ -102,8 +112,8 @@ pub(super) fn infancy(scenario: &Scenario, faults: &mut Faults) {
         if let Some(infancy) = &entry.infancy {
             faults.duration(path.key("lasts"), infancy.lasts);
             faults.positive(path.key("factor"), &infancy.factor);
-            let sane = highest(&infancy.factor) <= 1e3;
-            let message = "failures a thousand times as often are not believed";
+            let sane = highest(&infancy.factor) <= 20.0;
+            let message = "failures more than twenty times as often are not believed";
             faults.require(sane, path.key("factor"), message, "2 is usual");
         }
     }
