@@ -44,7 +44,8 @@ fn refused_calls_come_back_and_find_a_gpu_or_none() {
     let outcome = run(&world(&[15.0, 10.0, 8.0, 11.0, 9.0, 13.0], policy));
     let year = &outcome.years[0];
     // Own capacity alone refuses 5 in hour 0, of which 2.5 come back and are refused in hour 1;
-    // 1.25 of those find a GPU in hour 2. 1 is refused in hour 3, 3 in hour 5; half is lost each time.
+    // 1.25 of those find a GPU in hour 2. 1 is refused in hour 3, 3 in hour 5; half is lost each
+    // time.
     assert_eq!(year.own.short_epochs, 4);
     assert_eq!(calls(year.own.calls), 2.5 + 1.25 + 0.5 + 1.5);
     // With the contract 4 are refused in hour 0, of which 2 come back: 1 is served, 1 refused in

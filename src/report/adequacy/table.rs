@@ -241,9 +241,16 @@ fn value_words(
     };
     let lole = report.per_period("h");
     let (elcc, efc) = (value.elcc.low, value.efc.high);
+    // Where every hour is lost without it, any load is as bad: the search went to its end.
+    let all_lost = value.lole_without.mean >= report.network.hours() as f64 * (1.0 - 1e-9);
+    let saturated = if all_lost {
+        "\n    every hour is lost without it: the ELCC is where the search ended, and no value"
+    } else {
+        ""
+    };
     format!(
         "  {what}, {} {}: ELCC {elcc:.6} ({}), EFC {efc:.6} ({}){}\n    LOLE {} {lole} with it, {} \
-         without it\n  ELCC\n{}{}  EFC\n{}{}",
+         without it{saturated}\n  ELCC\n{}{}  EFC\n{}{}",
         value.nameplate,
         report.capacity(),
         credit(elcc),
