@@ -9,7 +9,7 @@ mod simplex;
 
 use simplex::{Best, maximise};
 use sparkgap::fleet::{
-    CapacityChange, Draw, Outcome, PoolKind, Span, World, YearSpan, draw_world, simulate,
+    CapacityChange, Draw, Outcome, Policy, PoolKind, Span, World, YearSpan, draw_world, simulate,
 };
 use sparkgap::rng::StreamKey;
 use sparkgap::scenario::Scenario;
@@ -59,6 +59,8 @@ fn one_epoch(world: &World, span: usize, epoch: usize, scale: f64) -> World {
         pool.gpus_per_unit = 0.0;
     }
     (one.events, one.surges, one.reload_share) = (Vec::new(), Vec::new(), 0.0);
+    // What is refused is lost: nobody asks again after the only epoch.
+    one.policies = vec![Policy::default(); one.workloads];
     one
 }
 
