@@ -44,9 +44,9 @@ pub const PROBES: &[Probe] = &[
         &["contracts.coreweave_1.default.per_year"],
     ),
     (
-        "above 0, up to 1000 in every draw",
-        r#"["uniform(0.1, 1000)"]"#,
-        r#"["uniform(0, 1)", 1001]"#,
+        "above 0, up to 20 in every draw",
+        r#"["uniform(0.1, 20)"]"#,
+        r#"["uniform(0, 1)", 21]"#,
         &["hardware.gb300.infancy.factor"],
     ),
 ];
