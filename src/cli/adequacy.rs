@@ -50,7 +50,10 @@ pub(super) fn adequacy(arguments: &AdequacyArguments) -> Result<(), Failure> {
     };
     let failed = |why: NoCrossing, what: &str| match why {
         NoCrossing::Stopped => Failure::Interrupted,
-        NoCrossing::NeverMet => Failure::Usage(format!("{what} is never met")),
+        NoCrossing::NeverMet => Failure::Usage(format!(
+            "{what}: no firm capacity in one area alone gives that risk; name another one with \
+             --area, if there is one from which it can be reached"
+        )),
         NoCrossing::TooLarge => too_large(&network),
     };
     if let (Some((measure, value)), Some(words)) = (target, &arguments.firm_for) {
